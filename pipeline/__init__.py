@@ -1,0 +1,1 @@
+"""Lettrage: raw expense tables in, balanced and lettered accounting entries out."""

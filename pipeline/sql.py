@@ -1,0 +1,182 @@
+"""Runs .sql files over named tables: one DuckDB connection, locked down, a file a table.
+
+A file `balances.sql` makes the table `balances`. Its head says what one row is, what it reads and what
+it returns; values come in as `$name`, never as text pasted into the statement.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import polars as pl
+    import pyarrow as pa
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]*\Z")
+_PARAMETER = re.compile(r"(?<![$\w])\$([a-z_][a-z0-9_]*)")
+
+# The one division that rounds: whole numbers in, the nearest whole number out, half away from zero (spec §1).
+# DuckDB's `/` on decimals is binary floating point, so amounts never meet it.
+_MACROS = (
+    """
+    create macro divide_rounded(dividend, divisor) as (
+        case when dividend < 0 then -1 else 1 end::hugeint
+        * ((2 * abs(dividend::hugeint) + divisor) // (2 * divisor))
+    )
+    """,
+    # Whole minor units to the decimals that tables hold, and back; both exact.
+    """
+    create macro to_amount(minor, digits) as (
+        (minor * [10000, 1000, 100, 10, 1][digits + 1])::decimal(18, 0) * 0.0001::decimal(5, 4)
+    )::decimal(18, 4)
+    """,
+)
+
+
+def identifier(name: str) -> str:
+    """Returns `name` as a quoted SQL identifier; only names made of a-z, 0-9 and _ can be one.
+
+    Raises: ValueError for anything else, since identifiers come from schemas and axis codes alone.
+    """
+    if not _NAME.match(name):
+        message = f"not an SQL identifier: {name!r}"
+        raise ValueError(message)
+    return f'"{name}"'
+
+
+class Session:
+    """A private in-memory DuckDB with the tables of one command.
+
+    directories: the only places that its SQL may read or write. memory_limit: DuckDB's syntax ("2GB"), above it
+    DuckDB spills to a temporary directory. threads: how many it may use; the results do not depend on it.
+    """
+
+    def __init__(
+        self,
+        directories: Iterable[Path] = (),
+        *,
+        memory_limit: str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self._spill = tempfile.TemporaryDirectory(prefix="lettrage-")
+        self.con = duckdb.connect(":memory:")
+        allowed = [str(Path(directory).resolve()) for directory in directories]
+        settings: list[tuple[str, Any]] = [
+            ("allowed_directories", [*allowed, self._spill.name]),
+            ("autoinstall_known_extensions", False),
+            ("autoload_known_extensions", False),
+            ("allow_community_extensions", False),
+            ("allow_persistent_secrets", False),
+            ("temp_directory", self._spill.name),
+            ("python_enable_replacements", False),
+            ("preserve_insertion_order", False),
+            ("enable_progress_bar", False),
+            ("TimeZone", "UTC"),
+        ]
+        if memory_limit is not None:
+            settings.append(("memory_limit", memory_limit))
+        if threads is not None:
+            settings.append(("threads", threads))
+        settings += [("enable_external_access", False), ("lock_configuration", True)]
+        for name, value in settings:
+            self.con.execute(f"set {name} = {_literal(value)}")
+        for macro in _MACROS:
+            self.con.execute(macro)
+
+    def close(self) -> None:
+        """Drops every table and the files that they were spilled to."""
+        self.con.close()
+        self._spill.cleanup()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def register(self, table: str, data: pl.DataFrame | pa.Table) -> None:
+        """Makes a frame readable by SQL under the name `table`, in place of what had that name."""
+        self.drop(table)
+        arrow = data if not hasattr(data, "to_arrow") else data.to_arrow()
+        self.con.register(table, arrow)
+
+    def create(self, table: str, query: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Makes the table `table` of what `query` selects, in place of what had that name."""
+        self.drop(table)
+        self.con.execute(f"create temp table {identifier(table)} as {query}", _used(query, parameters))
+
+    def view(self, table: str, query: str) -> None:
+        """Makes `table` a name for `query`: computed when it is read."""
+        self.drop(table)
+        self.con.execute(f"create temp view {identifier(table)} as {query}")
+
+    def run(self, path: Path, table: str | None = None, **parameters: Any) -> None:
+        """Makes the table named after the file (or `table`) of what the file selects."""
+        self.create(table or path.stem, path.read_text(encoding="utf-8"), parameters)
+
+    def query(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
+        """Returns what `query` selects."""
+        return self.con.sql(query, params=_used(query, parameters)).pl()
+
+    def value(self, query: str, parameters: Mapping[str, Any] | None = None) -> Any:
+        """Returns the first column of the first row of `query`, None where there is no row."""
+        row = self.con.execute(query, _used(query, parameters)).fetchone()
+        return None if row is None else row[0]
+
+    def count(self, table: str) -> int:
+        """Returns how many rows `table` has."""
+        return int(self.value(f"select count(*) from {identifier(table)}"))
+
+    def drop(self, *tables: str) -> None:
+        """Forgets tables, views and registered frames; none of them need be there."""
+        for table in tables:
+            kind = self.value(
+                "select table_type from information_schema.tables where table_name = $name", {"name": table}
+            )
+            if kind is None:
+                continue
+            if kind == "VIEW":
+                self.con.execute(f"drop view {identifier(table)}")
+            else:
+                self.con.execute(f"drop table {identifier(table)}")
+
+
+def until(query: str, cte: str) -> str:
+    """Returns `query` cut off after the CTE `cte`, selecting its rows: any step of a file can be looked at alone.
+
+    Raises: ValueError where the query has no such CTE.
+    """
+    start = re.search(rf"^{re.escape(cte)} as (?:not materialized |materialized )?\(\n", query, re.MULTILINE)
+    end = query.find("\n)", start.end()) if start else -1
+    if end < 0:
+        message = f"no CTE named {cte}"
+        raise ValueError(message)
+    return f"{query[:end]}\n)\n\nselect * from {cte}"
+
+
+def ctes(query: str) -> list[str]:
+    """Returns the names of the CTEs of `query`, in the order in which they stand."""
+    return re.findall(r"^(\w+) as (?:not materialized |materialized )?\($", query, re.MULTILINE)
+
+
+def _used(query: str, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Leaves out the parameters that the query does not name: DuckDB refuses them."""
+    named = set(_PARAMETER.findall(query))
+    return {name: value for name, value in (parameters or {}).items() if name in named}
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return "[" + ", ".join(_literal(item) for item in value) + "]"
+    if isinstance(value, int):
+        return str(value)
+    return "'" + str(value).replace("'", "''") + "'"

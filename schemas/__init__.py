@@ -1,0 +1,1 @@
+"""One model a table: every column's type, unit and meaning."""
