@@ -31,10 +31,77 @@ _MACROS = (
         * ((2 * abs(dividend::hugeint) + divisor) // (2 * divisor))
     )
     """,
-    # Whole minor units to the decimals that tables hold, and back; both exact.
+    # Powers of ten as whole numbers: DuckDB's ** is floating point.
+    """
+    create macro power10(exponent) as (
+        [1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000, 100000000000,
+        1000000000000][exponent + 1]
+    )
+    """,
+    "create macro minor_e4(digits) as (power10(4 - digits))",
+    "create macro e3(value) as ((value * 1000)::bigint)",
+    "create macro e4(value) as ((value * 10000)::bigint)",
+    "create macro e8(value) as ((value * 100000000)::bigint)",
+    # Whole minor units of one currency, at a rate in hundred-millionths, to those of another.
+    """
+    create macro converted(minor, rate_e8, digits, target_digits) as (
+        divide_rounded(minor::hugeint * rate_e8, power10(8 + digits - target_digits))::bigint
+    )
+    """,
+    "create macro to_minor(amount, digits) as (e4(amount) // minor_e4(digits))",
+    # A chart row's account or auxiliary with its placeholders filled in; empty is none (spec §4, "Accounts").
+    """
+    create macro rendered(template, employee, auxiliary, legal_entity, key) as (
+        case
+            when not contains(template, '{') then nullif(template, '')
+            else nullif(
+                replace(
+                    replace(
+                        replace(replace(template, '{employee}', employee), '{auxiliary}', auxiliary),
+                        '{legal_entity}', legal_entity
+                    ),
+                    '{key}', key
+                ),
+                ''
+            )
+        end
+    )
+    """,
+    # The posting date: the event's, or the first day that is not closed (spec §4).
+    """
+    create macro posting_date(event_date, closed_through) as (
+        greatest(event_date, (closed_through + interval 1 day)::date)
+    )
+    """,
+    # The calendar year in which the fiscal year of a day ends (spec §4, "Numbering").
+    """
+    create macro fiscal_year_of(day, fiscal_year_start) as (
+        (
+            year(day)
+            + if(fiscal_year_start <> '01-01' and strftime(day, '%m-%d') >= fiscal_year_start, 1, 0)
+        )::integer
+    )
+    """,
+    # AAA, AAB, ... ZZZ, AAAA, ...: the code of an employee account's nth lettering, n from 1 (spec §5).
+    """
+    create macro lettering_code(number) as (
+        case
+            when number <= 17576 then
+                chr((65 + (number - 1) // 676)::integer)
+                || chr((65 + (number - 1) // 26 % 26)::integer)
+                || chr((65 + (number - 1) % 26)::integer)
+            else
+                chr((65 + (number - 17577) // 17576)::integer)
+                || chr((65 + (number - 17577) // 676 % 26)::integer)
+                || chr((65 + (number - 17577) // 26 % 26)::integer)
+                || chr((65 + (number - 17577) % 26)::integer)
+        end
+    )
+    """,
+    # Whole minor units to the decimals that tables hold, exactly.
     """
     create macro to_amount(minor, digits) as (
-        (minor * [10000, 1000, 100, 10, 1][digits + 1])::decimal(18, 0) * 0.0001::decimal(5, 4)
+        (minor * minor_e4(digits))::decimal(18, 0) * 0.0001::decimal(5, 4)
     )::decimal(18, 4)
     """,
 )
@@ -121,14 +188,22 @@ class Session:
         """Makes the table named after the file (or `table`) of what the file selects."""
         self.create(table or path.stem, path.read_text(encoding="utf-8"), parameters)
 
+    def insert(self, table: str, query: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Adds what `query` selects to `table`, column by name."""
+        self.con.execute(f"insert into {identifier(table)} by name {query}", _used(query, parameters))
+
+    def add(self, path: Path, table: str, **parameters: Any) -> None:
+        """Adds what the file selects to `table`, column by name."""
+        self.insert(table, path.read_text(encoding="utf-8"), parameters)
+
     def query(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
         """Returns what `query` selects."""
         return self.con.sql(query, params=_used(query, parameters)).pl()
 
     def value(self, query: str, parameters: Mapping[str, Any] | None = None) -> Any:
         """Returns the first column of the first row of `query`, None where there is no row."""
-        row = self.con.execute(query, _used(query, parameters)).fetchone()
-        return None if row is None else row[0]
+        rows = self.con.execute(query, _used(query, parameters)).fetchall()
+        return rows[0][0] if rows else None
 
     def count(self, table: str) -> int:
         """Returns how many rows `table` has."""

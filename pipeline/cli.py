@@ -1,0 +1,189 @@
+"""The `lettrage` command: arguments in, exit code out, no accounting (spec §9).
+
+Heavy modules are imported where a command needs them, so that `lettrage --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.errors import LettrageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+QUARANTINED = 3
+
+
+class Day(click.ParamType):
+    """A day as ISO 8601 writes it."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return datetime.strptime(str(value), "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no time zone
+        except ValueError:
+            self.fail(f"{value!r} is no day: write YYYY-MM-DD", param, ctx)
+
+
+class Group(click.Group):
+    """Turns an error of ours into its sentence and exit code; nobody should ever read a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LettrageError as error:
+            click.echo(f"lettrage: {error}", err=True)
+            ctx.exit(error.exit_code)
+
+
+_DIRECTORY = click.Path(path_type=Path, file_okay=False)
+_EXISTING = click.Path(path_type=Path, file_okay=False, exists=True)
+_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+_DAY = Day()
+
+
+def _store(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--store", type=_DIRECTORY, required=True, help="The ledger store.")(function)
+
+
+def _as_json(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--json", "as_json", is_flag=True, help="Print the result for machines.")(function)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="lettrage")
+def main() -> None:
+    """Turns expense reports, advances and payment orders into accounting entries.
+
+    Exit codes: 0 done; 1 failed, the ledger is untouched; 2 wrong usage or configuration; 3 done, but something new
+    went to quarantine.
+    """
+
+
+@main.command()
+@click.option("--reference", type=_EXISTING, required=True, help="Directory of the reference tables.")
+@click.option("--batch", type=_EXISTING, required=True, help="Directory of the movement tables.")
+@_store
+@click.option("--on", type=_DAY, default=None, help="The day the run is made on.  [default: today]")
+@click.option("--preview", is_flag=True, help="Tell what the run would post, and write nothing.")
+@click.option("--strict", is_flag=True, help="End with 3 also where something still waits from earlier runs.")
+@click.option("--workers", type=click.IntRange(min=1), default=None, help="Threads to use.  [default: all cores]")
+@click.option("--memory-limit", default=None, help='Memory for tables before they spill to disk, as "2GB".')
+@_as_json
+@click.pass_context
+def run(
+    ctx: click.Context,
+    reference: Path,
+    batch: Path,
+    store: Path,
+    on: date | None,
+    preview: bool,
+    strict: bool,
+    workers: int | None,
+    memory_limit: str | None,
+    as_json: bool,
+) -> None:
+    """Post a batch: entries, imputations, letterings and payments."""
+    from pipeline import run as pipeline_run
+    from pipeline.screen import print_run, progress
+
+    with progress("run", quiet=as_json) as step:
+        result = pipeline_run.run(
+            reference,
+            batch,
+            store,
+            on=on or date.today(),  # noqa: DTZ011 - the day on the wall is meant
+            preview=preview,
+            threads=workers,
+            memory_limit=memory_limit,
+            progress=step,
+        )
+    if as_json:
+        click.echo(pipeline_run.as_json(result))
+    else:
+        print_run(result)
+    if result.findings or (strict and result.waiting):
+        ctx.exit(QUARANTINED)
+
+
+@main.command()
+@_store
+@click.option("--out", type=_DIRECTORY, required=True, help="Directory to write the tables to.")
+@_as_json
+def dump(store: Path, out: Path, as_json: bool) -> None:
+    """Write every table of the ledger as Parquet."""
+    from pipeline.ledger.dump import dump as write_dump
+    from pipeline.ledger.store import Store
+
+    tables = write_dump(Store.open(store), out)
+    if as_json:
+        click.echo(json.dumps(dict(tables)))
+        return
+    for table, rows in tables:
+        click.echo(f"{table:<20} {rows:>12,} rows")
+
+
+@main.command()
+@_store
+@_as_json
+@click.pass_context
+def check(ctx: click.Context, store: Path, as_json: bool) -> None:
+    """Hold the ledger to its invariants; exit 1 where one fails."""
+    from pipeline.ledger.check import check as find_violations
+    from pipeline.ledger.store import Store
+
+    violations = find_violations(Store.open(store))
+    if as_json:
+        click.echo(json.dumps([violation.__dict__ for violation in violations], default=str))
+    else:
+        for violation in violations:
+            click.echo(str(violation))
+        if not violations:
+            click.echo("every invariant holds")
+    if violations:
+        ctx.exit(1)
+
+
+@main.command()
+@_store
+@_as_json
+def status(store: Path, as_json: bool) -> None:
+    """Runs, quarantine and balances at a glance."""
+    from rich.console import Console
+
+    from pipeline.ledger.status import render
+    from pipeline.ledger.status import status as look
+    from pipeline.ledger.store import Store
+
+    seen = look(Store.open(store))
+    if as_json:
+        click.echo(json.dumps(seen.as_dict(), default=str, ensure_ascii=False, indent=2))
+    else:
+        render(seen, Console())
+
+
+@main.command()
+@click.option("--out", type=_DIRECTORY, required=True, help="Directory for reference/ and batch-1..3/.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same company.")
+@click.option("--scale", type=click.IntRange(min=1), default=1, show_default=True, help="How many times larger.")
+@click.option("--parquet", is_flag=True, help="Parquet in place of CSV.")
+def sample(out: Path, seed: int, scale: int, parquet: bool) -> None:
+    """Write the sample company: reference tables and three monthly batches."""
+    from pipeline.sample import write_sample
+
+    for path in write_sample(out, seed=seed, scale=scale, parquet=parquet):
+        click.echo(str(path))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""Accepted documents in, their entries and lines out (spec §4).
+
+Reads what stage.py leaves in the Session, and of the ledger `known_documents`, `stored_entry_lines` and
+`stored_employee_state`. Leaves
+
+    accepted_documents, posted_documents   a row a document, the latter with its fate: posted or unchanged
+    entity_changes   a row a (document, legal entity): whether its accounting content changed there
+    entries          a row an entry, not numbered yet; entry_id is this run's own
+    lines            a row a line; amount is signed, debit positive, in the entry's currency
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.sql import identifier
+
+if TYPE_CHECKING:
+    from pipeline.sql import Session
+
+HERE = Path(__file__).parent
+
+
+def post_documents(session: Session) -> None:
+    """Makes the entries of the run's reports and advances: contra-entries, new ones, imputations."""
+    session.run(HERE / "accepted_documents.sql")
+    session.run(HERE / "expense_amounts.sql")
+    session.run(HERE / "charge_shares.sql")
+    session.run(HERE / "journals" / "expense_report.sql", "report_lines")
+    session.run(HERE / "journals" / "advance.sql", "advance_lines")
+    session.drop("expense_amounts", "charge_shares")
+    session.run(HERE / "document_lines.sql")
+    session.drop("report_lines", "advance_lines")
+    session.run(HERE / "entity_changes.sql")
+    session.run(HERE / "posted_documents.sql")
+    load_stored_lines(session)
+    session.run(HERE / "contra_lines.sql")
+    session.run(HERE / "advance_balances.sql")
+    # Imputations follow the contra-entries: what those bring back to the advance can be imputed again.
+    session.run(HERE / "journals" / "advance_imputation.sql", "imputations")
+    session.run(HERE / "imputation_lines.sql")
+    session.run(HERE / "entry_drafts.sql")
+    session.drop("document_lines", "imputation_lines")
+    session.run(HERE / "entries.sql")
+    session.run(HERE / "lines.sql")
+    session.drop("entry_drafts")
+
+
+def load_stored_lines(session: Session) -> None:
+    """Makes stored_lines: the entry lines, with their sections in one map, of the documents that may be taken back.
+
+    Only the segments of the runs that posted them are looked into, so that it costs what changes and not what is kept.
+    """
+    session.run(HERE / "wanted_lines.sql")
+    runs = sorted(int(run) for (run,) in session.con.execute("select distinct run from wanted_lines").fetchall())
+    present = [name for (name, *_) in session.con.execute("describe stored_entry_lines").fetchall()]
+    axes = sorted(name for name in present if name.startswith("axis_"))
+    pairs = ", ".join(f"{{'key': '{axis[5:]}', 'value': lines.{identifier(axis)}}}" for axis in axes)
+    sections = (
+        f"map_from_entries(list_filter([{pairs}], lambda pair: pair.value is not null))"
+        if axes
+        else "null::map(varchar, varchar)"
+    )
+    kept = ", ".join(f"lines.{identifier(name)}" for name in present if name not in axes)
+    in_runs = ", ".join(map(str, runs)) or "-1"
+    session.create(
+        "stored_lines",
+        f"""
+        select {kept}, if(len(map_keys({sections})) > 0, {sections}, null) as sections
+        from stored_entry_lines as lines
+        semi join wanted_lines as wanted
+            on lines.run = wanted.run and lines.document_kind = wanted.document_kind
+                and lines.document = wanted.document
+        where lines.run in ({in_runs})
+        """,
+    )
+
+
+def number_entries(session: Session, run: int) -> None:
+    """Makes numbered_entries and new_entry_lines: the run's entries as the ledger keeps them."""
+    session.run(HERE / "last_numbers.sql")
+    session.run(HERE / "numbered_entries.sql")
+    session.run(HERE / "new_entry_lines.sql", run=run)

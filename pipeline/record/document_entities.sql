@@ -1,0 +1,33 @@
+-- The legal entity that an advance or an order names: one row per document.
+-- In: staged_advances, staged_payment_orders, row_fates. Out: document_entities.
+with
+
+headers as (
+    select
+        'advances' as table_name,
+        row_id,
+        'advance' as document_kind,
+        advance as document,
+        legal_entity
+    from staged_advances
+
+    union all
+
+    select
+        'payment_orders' as table_name,
+        row_id,
+        'payment_order' as document_kind,
+        payment_order as document,
+        legal_entity
+    from staged_payment_orders
+)
+
+select
+    headers.document_kind,
+    headers.document,
+    min(headers.legal_entity) as legal_entity
+from headers
+inner join row_fates
+    on headers.table_name = row_fates.table_name and headers.row_id = row_fates.row_id
+where row_fates.fate in ('judge', 'conflict', 'ignored')
+group by headers.document_kind, headers.document

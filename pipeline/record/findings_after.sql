@@ -1,0 +1,134 @@
+-- Every finding that was open before the run or that it made, as it stands after it: one row per finding.
+-- In: findings_made, stored_findings, row_fates, return_fates, document_rows, waiting_keys, active_orders, left_out.
+-- Out: findings_after; resolved_run is null where the finding stays open. Spec: section 3.
+with
+
+made as (
+    select distinct *
+    from findings_made
+),
+
+made_again as (
+    select
+        made.*,
+        coalesce(stored_findings.first_run, $run::bigint) as first_run,
+        $run::bigint as last_run
+    from made
+    left join stored_findings
+        on made.table_name = stored_findings.table_name
+            and made.document is not distinct from stored_findings.document
+            and made.version is not distinct from stored_findings.version
+            and made.row_key = stored_findings.row_key
+            and made.rule = stored_findings.rule
+            and made.column_name is not distinct from stored_findings.column_name
+            and made.value is not distinct from stored_findings.value
+            and made.message = stored_findings.message
+),
+
+not_made_again as (
+    select stored_findings.*
+    from stored_findings
+    anti join made
+        on stored_findings.table_name = made.table_name
+            and stored_findings.document is not distinct from made.document
+            and stored_findings.version is not distinct from made.version
+            and stored_findings.row_key = made.row_key
+            and stored_findings.rule = made.rule
+            and stored_findings.column_name is not distinct from made.column_name
+            and stored_findings.value is not distinct from made.value
+            and stored_findings.message = made.message
+),
+
+open_findings as (
+    select
+        table_name,
+        document,
+        version,
+        row_key,
+        rule,
+        column_name,
+        value,
+        message,
+        fate,
+        legal_entity,
+        employee,
+        first_run,
+        last_run
+    from made_again
+
+    union all
+
+    select
+        table_name,
+        document,
+        version,
+        row_key,
+        rule,
+        column_name,
+        value,
+        message,
+        fate,
+        legal_entity,
+        employee,
+        first_run,
+        last_run
+    from not_made_again
+),
+
+-- The orders of this run by legal entity; a finding of an earlier run stands before the first of them.
+orders_in_turn as (
+    select
+        payment_order,
+        legal_entity,
+        turn
+    from active_orders
+),
+
+left_out_findings as (
+    select
+        open_findings.*,
+        coalesce(orders_in_turn.turn, 0) as turn
+    from open_findings
+    left join orders_in_turn
+        on open_findings.document = orders_in_turn.payment_order
+            and open_findings.legal_entity = orders_in_turn.legal_entity
+            and open_findings.last_run = $run::bigint
+    where open_findings.fate = 'left_out'
+),
+
+-- The next order that does not leave the employee out for the same reason settles what is open.
+settled_left_outs as (
+    select distinct
+        left_out_findings.document,
+        left_out_findings.row_key,
+        left_out_findings.rule
+    from left_out_findings
+    inner join orders_in_turn
+        on left_out_findings.legal_entity = orders_in_turn.legal_entity
+            and left_out_findings.turn < orders_in_turn.turn
+    anti join left_out
+        on orders_in_turn.payment_order = left_out.payment_order
+            and left_out_findings.employee = left_out.employee
+            and left_out_findings.rule = left_out.rule
+)
+
+select
+    open_findings.*,
+    case
+        when open_findings.last_run = $run::bigint and open_findings.fate <> 'left_out' then null
+        when open_findings.fate = 'left_out' then if(settled_left_outs.row_key is not null, $run::bigint, null)
+        when open_findings.fate in ('orphan', 'alone') and waiting_keys.row_key is not null then null
+        else $run::bigint
+    end as resolved_run
+from open_findings
+left join settled_left_outs
+    on open_findings.fate = 'left_out'
+        and open_findings.document = settled_left_outs.document
+        and open_findings.row_key = settled_left_outs.row_key
+        and open_findings.rule = settled_left_outs.rule
+left join waiting_keys
+    on open_findings.table_name = waiting_keys.table_name
+        and open_findings.row_key = waiting_keys.row_key
+        and open_findings.document is not distinct from waiting_keys.document
+        and open_findings.version is not distinct from waiting_keys.version
+        and open_findings.fate = waiting_keys.fate

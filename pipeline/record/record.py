@@ -1,0 +1,128 @@
+"""What a run adds to the ledger: a table `record_<kind>` a kind of the store (schemas/store.py says their columns)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.sql import identifier
+from pipeline.stage.stage import ALL_TABLES, row_key, waiting_rows
+from schemas import STORED
+from schemas.table import columns, validate
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from pipeline.sql import Session
+
+HERE = Path(__file__).parent
+
+#: kinds that a run replaces as a whole; all others it adds to
+SNAPSHOTS = ("findings", "waiting")
+
+#: kinds whose rows one .sql file each selects, in the order in which they are made
+_FILES = (
+    "documents",
+    "payments",
+    "payment_returns",
+    "letterings",
+    "deletterings",
+    "lettering_lines",
+    "open_lines",
+    "employee_state",
+    "series",
+    "balances",
+    "expense_entities",
+    "runs",
+)
+KINDS = ("entry_lines", *_FILES, "findings", "quarantine", "waiting")
+
+#: how many rows are checked against their model at a time, so that memory stays bounded
+_SLICE = 1_000_000
+
+
+def record(session: Session, number: int, on: date, batch_digest: str) -> None:
+    """Makes record_<kind> for every kind that a run writes, sorted by key."""
+    session.run(HERE / "entry_keys.sql")
+    session.run(HERE / "document_entities.sql")
+    session.run(HERE / "row_outcomes.sql")
+    session.create("waiting_keys", " union all ".join(_waiting_keys(movement.table) for movement in ALL_TABLES))
+    session.run(HERE / "findings_made.sql")
+    session.run(HERE / "findings_after.sql", run=number)
+    _record_entry_lines(session)
+    for kind in _FILES:
+        session.run(
+            HERE / f"{kind}.sql", f"record_{kind}", run=number, run_on=on, batch_digest=batch_digest
+        )
+    for kind, resolved in (("findings", "null"), ("quarantine", "not null")):
+        session.create(
+            f"record_{kind}",
+            f"""
+            select {number}::bigint as run, table_name, document, version, row_key, rule, column_name, value, message,
+                first_run, last_run, resolved_run, legal_entity, employee, fate
+            from findings_after where resolved_run is {resolved}
+            order by table_name, document, version, row_key, rule, column_name, value, message, first_run
+            """,
+        )
+    session.create(
+        "record_waiting",
+        " union all ".join(
+            waiting_rows(
+                movement,
+                f"select row_id, waiting_fate as fate from row_outcomes "
+                f"where table_name = '{movement.table}' and outcome = 'quarantined'",
+            )
+            for movement in ALL_TABLES
+        ),
+    )
+
+
+def validate_kind(session: Session, kind: str) -> None:
+    """Holds the rows of record_<kind> to the kind's model, a slice at a time.
+
+    Raises: InvariantError naming the table and the column.
+    """
+    names = [name for name, *_ in session.con.execute(f"describe {identifier('record_' + kind)}").fetchall()]
+    model = STORED[kind]
+    reader = session.con.sql(f"select * from {identifier('record_' + kind)}").to_arrow_reader(_SLICE)
+    import polars as pl
+
+    for batch in reader:
+        frame = pl.DataFrame(batch)
+        validate(frame, model)
+    _ = names, columns
+
+
+def _record_entry_lines(session: Session) -> None:
+    """Makes record_entry_lines: an `axis_<axis>` column for each axis that a line of this run bears."""
+    axes = [
+        axis
+        for (axis,) in session.con.execute(
+            """
+            select distinct unnest(map_keys(sections)) as axis from new_entry_lines
+            where sections is not null order by axis
+            """
+        ).fetchall()
+    ]
+    bearing = ", ".join(f"sections['{axis}'] as {identifier('axis_' + axis)}" for axis in axes if identifier(axis))
+    session.create(
+        "record_entry_lines",
+        f"""
+        select * exclude (sections){", " if bearing else ""}{bearing} from new_entry_lines
+        order by legal_entity, journal_code, fiscal_year, entry_number, line_number
+        """,
+    )
+
+
+def _waiting_keys(table: str) -> str:
+    movement = next(movement for movement in ALL_TABLES if movement.table == table)
+    version = "staged.version" if movement.has_version else "null::integer"
+    return f"""
+        select '{table}' as table_name, staged.{identifier(movement.document)} as document, {version} as version,
+            {row_key(movement)} as row_key, outcomes.waiting_fate as fate
+        from staged_{table} as staged
+        inner join row_outcomes as outcomes
+            on outcomes.table_name = '{table}' and outcomes.row_id = staged.row_id
+        where outcomes.outcome = 'quarantined' and outcomes.waiting_fate in ('orphan', 'alone')
+            and outcomes.origin <> 'batch'
+    """

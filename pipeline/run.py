@@ -1,0 +1,298 @@
+"""One run, from raw tables to the ledger: read this file first.
+
+    read ─▶ stage ─▶ post ─▶ pay ─▶ number ─▶ record ─▶ check ─▶ commit
+
+A run takes one batch of movement tables and the reference tables of the day and adds its entries to the ledger in one
+atomic step (spec §1). Steps are functions from tables to tables in one Session; only reading and committing touch disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from pipeline.errors import InvariantError
+from pipeline.ledger.reading import attach_stored
+from pipeline.ledger.store import Store
+from pipeline.pay.pay import pay
+from pipeline.post.post import number_entries, post_documents
+from pipeline.record.record import KINDS, SNAPSHOTS, record, validate_kind
+from pipeline.sql import Session, identifier
+from pipeline.stage.reference import read_reference
+from pipeline.stage.stage import ALL_TABLES, decide_fates, judge, stage_rows
+from pipeline.tables import read_tables
+from schemas import MOVEMENTS
+from schemas.currencies import MINOR_UNITS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pipeline.ledger.store import Writer
+
+STAGE = Path(__file__).parent / "stage"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run did, or with preview would do.
+
+    rows: per movement table the counts of spec §3. entries: per legal entity and journal how many, and their amount in
+    the entity's currency. payments: per order and legal entity. findings: those that this run made for the first time.
+    waiting: how many documents and rows wait in quarantine after it, by rule. notes: what was read and ignored.
+    """
+
+    run: int
+    run_on: date
+    is_preview: bool
+    batch_digest: str
+    rows: list[dict[str, Any]]
+    entries: list[dict[str, Any]]
+    payments: list[dict[str, Any]]
+    findings: list[dict[str, Any]]
+    waiting: list[dict[str, Any]]
+    notes: list[str] = field(default_factory=list)
+
+
+def run(
+    reference: Path,
+    batch: Path,
+    store: Path,
+    *,
+    on: date,
+    preview: bool = False,
+    threads: int | None = None,
+    memory_limit: str | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> RunResult:
+    """Takes the batch into the ledger; with `preview` only tells what it would do.
+
+    reference, batch: directories of tables (spec §2). on: the day that the run is said to be made on.
+    Raises: UsageError for what cannot be read, RunError where the ledger is left untouched.
+    """
+    started = datetime.now(UTC)
+    progress("read")
+    known = read_reference(reference)
+    movements = read_tables(batch, MOVEMENTS)
+    if preview:
+        ledger = Store.open(store, create=True)
+        with _session(ledger, [batch], threads, memory_limit) as session:
+            attach_stored(session, ledger)
+            _compute(session, known, movements.tables, ledger.run + 1, on, progress)
+            return _result(session, ledger.run + 1, on, preview=True, notes=movements.notes)
+    ledger = Store.open(store, create=True)
+    with ledger.writing() as writer, _session(ledger, [batch], threads, memory_limit) as session:
+        number = writer.store.run + 1
+        attach_stored(session, writer.store)
+        _compute(session, known, movements.tables, number, on, progress)
+        result = _result(session, number, on, preview=False, notes=[*movements.notes, *writer.notes])
+        progress("commit")
+        _write(session, writer)
+        _write_reference(session, writer, known, number)
+        _write_run_times(writer, number, started)
+        writer.commit(number, {"lettrage.run": str(number), "lettrage.batch_digest": result.batch_digest})
+        return result
+
+
+def _session(ledger: Store, directories: list[Path], threads: int | None, memory_limit: str | None) -> Session:
+    return Session([ledger.root, *directories], threads=threads, memory_limit=memory_limit)
+
+
+def _compute(
+    session: Session,
+    known: Mapping[str, pl.DataFrame],
+    batch: Mapping[str, Any],
+    number: int,
+    on: date,
+    progress: Callable[[str], None],
+) -> None:
+    """Does everything but the commit; leaves the record of each stored kind as `record_<kind>`."""
+    _register_reference(session, known)
+    progress("stage")
+    stage_rows(session, batch)
+    for state in ("known_documents", "known_expense_entities", "known_payments", "known_returns"):
+        session.run(STAGE / f"{state}.sql")
+    decide_fates(session)
+    progress("judge")
+    judge(session)
+    progress("post")
+    post_documents(session)
+    # Payments come after the documents of the run, so that an order pays what came with it (spec §6).
+    progress("pay")
+    pay(session)
+    # Numbers come last: journals may share a code, and then payments stand between the documents (spec §4).
+    progress("number")
+    number_entries(session, number)
+    progress("record")
+    record(session, number, on, _batch_digest(session))
+    _check_run(session)
+
+
+def _register_reference(session: Session, known: Mapping[str, pl.DataFrame]) -> None:
+    for table, frame in known.items():
+        session.register(table, frame)
+    session.register(
+        "currencies",
+        pl.DataFrame({"currency": list(MINOR_UNITS), "digits": list(MINOR_UNITS.values())}).cast({"digits": pl.Int32}),
+    )
+    session.create(
+        "special_employees", "select distinct employee from chart_of_accounts where employee <> '*'"
+    )
+    session.register("movement_tables", pl.DataFrame({"table_name": [movement.table for movement in ALL_TABLES]}))
+
+
+def _batch_digest(session: Session) -> str:
+    """A digest over the batch's rows, the same in whatever order and kind of file they come."""
+    rows = session.query(
+        """
+        select table_name, count(*) as rows, sum(values_hash::hugeint)::varchar as said,
+            sum(values_hash::hugeint * if(table_name = 'payment_exclusions', 1, coalesce(version, 0)))::varchar as versions
+        from document_rows where origin = 'batch' group by table_name
+        union all
+        select 'payment_returns', count(*), sum(hashed)::varchar, '' from (
+            select md5_number_lower(
+                concat_ws(chr(31), payment_order, coalesce(employee, ''), coalesce(returned_on::varchar, ''),
+                    coalesce(reason, ''), coalesce(malformed::varchar, ''))
+            )::hugeint as hashed
+            from staged_payment_returns where origin = 'batch'
+        ) having count(*) > 0
+        order by table_name
+        """
+    )
+    return hashlib.sha256(rows.write_csv().encode()).hexdigest()
+
+
+def _check_run(session: Session) -> None:
+    """Holds the run to spec §8 before anything is written.
+
+    Raises: InvariantError naming the first entry or table where it does not hold: that is a fault of the program.
+    """
+    checks = {
+        "an entry does not balance": """
+            select entry_id::varchar from lines group by entry_id having sum(amount) <> 0 limit 1
+        """,
+        "a line has no account": "select entry_id::varchar from lines where account is null limit 1",
+        "an entry has no journal code": "select entry_id::varchar from entries where journal_code is null limit 1",
+        "a lettering does not balance": """
+            select lettering from new_members
+            group by legal_entity, employee, lettering, account, auxiliary having sum(owed) <> 0 limit 1
+        """,
+        "a one-time advance account is in credit": """
+            select employee from record_employee_state where advance_one_time < 0 limit 1
+        """,
+        "rows in and out do not agree": """
+            select table_name from record_runs
+            where rows_in + retried <> posted + unchanged + superseded + ignored + quarantined limit 1
+        """,
+    }
+    for what, query in checks.items():
+        example = session.value(query)
+        if example is not None:
+            raise InvariantError(
+                f"{what} ({example}); nothing was written",
+                where="run",
+                mend="this is a fault of lettrage: please report it with the batch",
+            )
+
+
+def _write(session: Session, writer: Writer) -> None:
+    for kind in KINDS:
+        if kind in SNAPSHOTS:
+            writer.replace(kind)
+        writer.write(kind, session.con.sql(f"select * from {identifier('record_' + kind)}"))
+        validate_kind(session, kind)
+
+
+def _write_reference(session: Session, writer: Writer, known: Mapping[str, pl.DataFrame], number: int) -> None:
+    """Keeps what the run knew of the company, where it changed: an export needs labels and names years later."""
+    before = dict(
+        session.con.execute(
+            "select table_name, arg_max(digest, run) from stored_reference_digests group by table_name"
+        ).fetchall()
+    )
+    digests = []
+    for table in sorted(known):
+        rows = known[table].sort(known[table].columns)
+        digest = hashlib.sha256(rows.write_csv().encode()).hexdigest()
+        if digest == before.get(table):
+            continue
+        digests.append({"run": number, "table_name": table, "digest": digest})
+        session.register("reference_rows", rows)
+        writer.write(
+            "reference",
+            session.con.sql(
+                f"select {number}::bigint as run, '{table}' as table_name, to_json(reference_rows)::varchar as row_json "
+                "from reference_rows order by row_json"
+            ),
+        )
+    if digests:
+        writer.write("reference_digests", pl.DataFrame(digests, schema_overrides={"run": pl.Int64}))
+
+
+def _write_run_times(writer: Writer, number: int, started: datetime) -> None:
+    writer.write(
+        "run_times",
+        pl.DataFrame(
+            {
+                "run": [number],
+                "started_at": [started.replace(tzinfo=None)],
+                "finished_at": [datetime.now(UTC).replace(tzinfo=None)],
+                "host": [socket.gethostname()],
+                "software_version": [version("lettrage")],
+            },
+            schema_overrides={"run": pl.Int64, "started_at": pl.Datetime("us"), "finished_at": pl.Datetime("us")},
+        ),
+    )
+
+
+def _result(session: Session, number: int, on: date, *, preview: bool, notes: list[str]) -> RunResult:
+    def rows(query: str) -> list[dict[str, Any]]:
+        return session.query(query).to_dicts()
+
+    return RunResult(
+        run=number,
+        run_on=on,
+        is_preview=preview,
+        batch_digest=str(session.value("select any_value(batch_digest) from record_runs")),
+        rows=rows("select * exclude (run, run_on, batch_digest) from record_runs order by table_name"),
+        entries=rows(
+            """
+            select legal_entity, journal, any_value(currency) as currency,
+                count(distinct (journal_code, fiscal_year, entry_number)) as entries, count(*) as lines,
+                sum(debit)::decimal(18, 4) as amount
+            from new_entry_lines group by legal_entity, journal order by legal_entity, journal
+            """
+        ),
+        payments=rows(
+            """
+            select payment_order, legal_entity, status, count(*) as payments, sum(amount)::decimal(18, 4) as amount
+            from record_payments group by payment_order, legal_entity, status order by payment_order, status
+            """
+        ),
+        findings=rows(
+            f"""
+            select table_name, document, version, row_key, rule, column_name, value, message
+            from findings_after where first_run = {number}
+            order by table_name, document, version, row_key, rule, column_name, message
+            """
+        ),
+        waiting=rows(
+            """
+            select rule, count(*) as findings, count(distinct (table_name, document)) as documents
+            from record_findings group by rule order by rule
+            """
+        ),
+        notes=notes,
+    )
+
+
+def as_json(result: RunResult) -> str:
+    """The result for machines: amounts as text, so that no reader makes floats of them."""
+    return json.dumps(result.__dict__, default=str, ensure_ascii=False, indent=2)

@@ -1,0 +1,89 @@
+"""What the commands show a person: progress on a terminal, plain lines elsewhere; amounts as the books have them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from decimal import Decimal
+
+    from pipeline.run import RunResult
+
+STEPS = ("read", "stage", "judge", "post", "pay", "number", "record", "commit")
+
+
+@contextmanager
+def progress(title: str, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """Gives the function that a command tells its steps to; they are shown on stderr, as a bar on a terminal."""
+    console = Console(stderr=True)
+    if quiet:
+        yield lambda _: None
+    elif not console.is_terminal:
+        yield lambda step: console.print(f"{title}: {step}", highlight=False)
+    else:
+        with Progress(
+            TextColumn("{task.description:<16}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
+        ) as bar:
+            task = bar.add_task(title, total=len(STEPS))
+
+            def show(step: str) -> None:
+                bar.update(task, description=f"{title}: {step}", completed=STEPS.index(step))
+
+            yield show
+
+
+def money(amount: Decimal, currency: str = "") -> str:
+    """An amount with its thousands apart, for people."""
+    return f"{amount.normalize():,f}{' ' + currency if currency else ''}" if amount else f"0 {currency}".strip()
+
+
+def print_run(result: RunResult, console: Console | None = None) -> None:
+    """Prints what a run did: rows, entries, payments, what went to quarantine."""
+    out = console or Console()
+    out.print(f"[bold]Run {result.run}[/bold] on {result.run_on}" + (" (preview: nothing written)" if result.is_preview else ""))
+    for note in result.notes:
+        out.print(f"note: {note}", highlight=False)
+    rows = Table("table", title="Rows")
+    for name in ("rows_in", "retried", "posted", "unchanged", "superseded", "ignored", "quarantined"):
+        rows.add_column(name.replace("_", " "), justify="right")
+    for row in result.rows:
+        rows.add_row(row["table_name"], *(f"{value:,}" for name, value in row.items() if name != "table_name"))
+    out.print(rows)
+    if result.entries:
+        entries = Table("legal entity", "journal", title="Entries")
+        for name in ("entries", "lines", "amount"):
+            entries.add_column(name, justify="right")
+        for row in result.entries:
+            entries.add_row(
+                row["legal_entity"], row["journal"], f"{row['entries']:,}", f"{row['lines']:,}",
+                money(row["amount"], row["currency"]),
+            )
+        out.print(entries)
+    if result.payments:
+        payments = Table("order", "legal entity", "status", title="Payments")
+        payments.add_column("payments", justify="right")
+        payments.add_column("amount", justify="right")
+        for row in result.payments:
+            payments.add_row(
+                row["payment_order"], row["legal_entity"], row["status"], f"{row['payments']:,}", money(row["amount"])
+            )
+        out.print(payments)
+    if result.findings:
+        findings = Table("table", "key", "rule", "what to mend", title=f"New in quarantine: {len(result.findings):,}")
+        for row in result.findings[:20]:
+            findings.add_row(row["table_name"], row["row_key"], row["rule"], row["message"])
+        out.print(findings)
+        if len(result.findings) > 20:
+            out.print(f"… and {len(result.findings) - 20:,} more: see the table quarantine of `lettrage dump`")
+    if result.waiting:
+        out.print(
+            "waiting in quarantine: "
+            + ", ".join(f"{row['rule']} {row['findings']:,}" for row in result.waiting),
+            highlight=False,
+        )

@@ -1,0 +1,88 @@
+-- What becomes of each row: one row per row of a document's tables.
+-- In: document_rows, document_fates. Out: row_fates. Spec: section 3.
+-- fate: that of its document, or superseded, orphan (new), waiting_orphan, alone (new), waiting_alone.
+with
+
+batch_headers as (
+    select
+        document_kind,
+        document,
+        max(version) as version
+    from document_rows
+    where is_header and origin = 'batch' and document is not null and version is not null
+    group by document_kind, document
+),
+
+placed_rows as (
+    select
+        document_rows.table_name,
+        document_rows.row_id,
+        document_rows.document_kind,
+        document_rows.document,
+        document_rows.version,
+        document_rows.origin,
+        document_rows.values_hash,
+        case
+            when document_rows.origin in ('waiting_orphan', 'waiting_alone') then document_rows.origin
+            when document_rows.document is null or document_rows.version is null then 'alone'
+            when document_fates.document is null then 'orphan'
+            when document_rows.version = document_fates.version and document_rows.origin = document_fates.origin
+                then document_fates.fate
+            when document_rows.is_header or document_rows.version < document_fates.version then 'superseded'
+            when document_rows.version = document_fates.version and document_rows.origin = 'waiting' then 'superseded'
+            else 'orphan'
+        end as fate
+    from document_rows
+    left join document_fates
+        on document_rows.document_kind = document_fates.document_kind
+            and document_rows.document = document_fates.document
+),
+
+new_orphans as (
+    select distinct
+        table_name,
+        document_kind,
+        document,
+        version
+    from placed_rows
+    where fate = 'orphan'
+),
+
+new_loners as (
+    select distinct
+        table_name,
+        values_hash
+    from placed_rows
+    where fate = 'alone'
+),
+
+-- What waits by itself gives way to a batch that restates its document, or that sends the same row again.
+row_fates as (
+    select
+        placed_rows.table_name,
+        placed_rows.row_id,
+        case
+            when placed_rows.fate = 'waiting_orphan'
+                and (coalesce(placed_rows.version, 0) <= batch_headers.version or new_orphans.document is not null)
+                then 'superseded'
+            when placed_rows.fate = 'waiting_alone' and new_loners.table_name is not null then 'superseded'
+            else placed_rows.fate
+        end as fate
+    from placed_rows
+    left join batch_headers
+        on placed_rows.fate = 'waiting_orphan'
+            and placed_rows.document_kind = batch_headers.document_kind
+            and placed_rows.document = batch_headers.document
+    left join new_orphans
+        on placed_rows.fate = 'waiting_orphan'
+            and placed_rows.table_name = new_orphans.table_name
+            and placed_rows.document_kind = new_orphans.document_kind
+            and placed_rows.document = new_orphans.document
+            and placed_rows.version is not distinct from new_orphans.version
+    left join new_loners
+        on placed_rows.fate = 'waiting_alone'
+            and placed_rows.table_name = new_loners.table_name
+            and placed_rows.values_hash = new_loners.values_hash
+)
+
+select * from row_fates

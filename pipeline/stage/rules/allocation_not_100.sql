@@ -1,0 +1,46 @@
+-- Expenses whose splits do not add up to 100 percent, or one of whose splits has two percents.
+-- In: active_allocations, placed_expenses. Out: findings. Spec: sections 3 and 4, "Allocations".
+with
+
+splits as (
+    select
+        report,
+        version,
+        expense,
+        split,
+        min(percent) as percent,
+        max(percent) as highest_percent
+    from active_allocations
+    group by report, version, expense, split
+),
+
+allocated_expenses as (
+    select
+        report,
+        version,
+        expense,
+        sum(percent) as percent,
+        bool_or(percent <> highest_percent) as is_ambiguous,
+        bool_or(percent is null or split is null) as is_unreadable
+    from splits
+    group by report, version, expense
+)
+
+select
+    'expenses' as table_name,
+    placed_expenses.row_id,
+    'percent' as column_name,
+    allocated_expenses.percent::varchar as value,
+    if(
+        allocated_expenses.is_ambiguous,
+        'one split of the expense has two percents: give all rows of a split the same',
+        'the splits of the expense add up to ' || allocated_expenses.percent || ' percent: make it 100'
+    ) as message
+from allocated_expenses
+inner join placed_expenses
+    on allocated_expenses.report = placed_expenses.report
+        and allocated_expenses.version = placed_expenses.version
+        and allocated_expenses.expense = placed_expenses.expense
+where
+    not allocated_expenses.is_unreadable
+    and (allocated_expenses.is_ambiguous or allocated_expenses.percent <> 100)

@@ -1,0 +1,62 @@
+-- Splits without a section on an axis that is required, neither named nor inherited.
+-- In: placed_expenses, active_allocations, split_sections, axes. Out: findings. Spec: sections 3 and 4.
+with
+
+splits as (
+    select distinct
+        placed_expenses.row_id,
+        placed_expenses.report,
+        placed_expenses.version,
+        placed_expenses.expense,
+        coalesce(active_allocations.split, 0) as split
+    from placed_expenses
+    left join active_allocations
+        on placed_expenses.report = active_allocations.report
+            and placed_expenses.version = active_allocations.version
+            and placed_expenses.expense = active_allocations.expense
+    where not placed_expenses.is_cancelled
+),
+
+required_axes as (
+    select axis
+    from axes
+    where required
+),
+
+-- A section that does not exist names its axis all the same: unknown_section speaks of it.
+borne_axes as (
+    select
+        report,
+        version,
+        expense,
+        split,
+        axis
+    from split_sections
+
+    union
+
+    select
+        report,
+        version,
+        expense,
+        split,
+        axis
+    from active_allocations
+)
+
+select
+    'expenses' as table_name,
+    splits.row_id,
+    required_axes.axis as column_name,
+    null::varchar as value,
+    'axis ' || required_axes.axis || ' is required'
+    || if(splits.split = 0, ': allocate the expense to a section of it', ': split ' || splits.split || ' has no section of it')
+        as message
+from splits
+cross join required_axes
+anti join borne_axes
+    on splits.report = borne_axes.report
+        and splits.version = borne_axes.version
+        and splits.expense = borne_axes.expense
+        and splits.split = borne_axes.split
+        and required_axes.axis = borne_axes.axis

@@ -1,0 +1,155 @@
+-- A cell that its column cannot hold, or that the cells beside it rule out.
+-- In: malformed_cells and the judged tables. Out: findings. Spec: section 3; section 2, "Precision".
+with
+
+expense_precision as (
+    select
+        'expenses' as table_name,
+        row_id,
+        'gross' as column_name,
+        gross::varchar as value,
+        'gross has more decimals than ' || currency || ' has (' || currency_digits || '): round it to the minor unit'
+            as message
+    from placed_expenses
+    where e4(gross) % minor_e4(currency_digits) <> 0
+),
+
+expense_rates as (
+    select
+        'expenses' as table_name,
+        row_id,
+        'exchange_rate' as column_name,
+        exchange_rate::varchar as value,
+        'the expense is in the currency of its legal entity: leave exchange_rate empty or make it 1' as message
+    from placed_expenses
+    where currency = entity_currency and exchange_rate <> 1
+),
+
+-- An amount that 18 digits cannot hold once it is in the legal entity's currency; gross in ten-thousandths.
+expense_sizes as (
+    select
+        'expenses' as table_name,
+        row_id,
+        'gross' as column_name,
+        gross::varchar as value,
+        'gross × exchange_rate is more than an amount can hold (14 digits): check the rate' as message
+    from placed_expenses
+    where
+        currency <> entity_currency
+        and abs(e4(gross)::hugeint) * e8(exchange_rate) >= 10000000000000000::hugeint * 10000000000
+),
+
+tax_precision as (
+    select
+        'expense_taxes' as table_name,
+        judged_expense_taxes.row_id,
+        amounts.column_name,
+        amounts.value::varchar as value,
+        amounts.column_name || ' has more decimals than ' || placed_expenses.currency || ' has ('
+        || placed_expenses.currency_digits || '): round it to the minor unit' as message
+    from judged_expense_taxes
+    inner join placed_expenses
+        on judged_expense_taxes.report = placed_expenses.report
+            and judged_expense_taxes.version = placed_expenses.version
+            and judged_expense_taxes.expense = placed_expenses.expense
+    cross join lateral (
+        select
+            unnest(['taxed_gross', 'vat_amount']) as column_name,
+            unnest([judged_expense_taxes.taxed_gross, judged_expense_taxes.vat_amount]) as value
+    ) as amounts
+    where e4(amounts.value) % minor_e4(placed_expenses.currency_digits) <> 0
+),
+
+tax_sizes as (
+    select
+        'expense_taxes' as table_name,
+        judged_expense_taxes.row_id,
+        amounts.column_name,
+        amounts.value::varchar as value,
+        amounts.column_name || ' × exchange_rate is more than an amount can hold (14 digits)' as message
+    from judged_expense_taxes
+    inner join placed_expenses
+        on judged_expense_taxes.report = placed_expenses.report
+            and judged_expense_taxes.version = placed_expenses.version
+            and judged_expense_taxes.expense = placed_expenses.expense
+    cross join lateral (
+        select
+            unnest(['taxed_gross', 'vat_amount']) as column_name,
+            unnest([judged_expense_taxes.taxed_gross, judged_expense_taxes.vat_amount]) as value
+    ) as amounts
+    where
+        placed_expenses.currency <> placed_expenses.entity_currency
+        and abs(e4(amounts.value)::hugeint) * e8(placed_expenses.exchange_rate)
+        >= 10000000000000000::hugeint * 10000000000
+),
+
+advance_precision as (
+    select
+        'advances' as table_name,
+        judged_advances.row_id,
+        'amount' as column_name,
+        judged_advances.amount::varchar as value,
+        'amount has more decimals than ' || legal_entities.currency || ' has (' || currencies.digits
+        || '): round it to the minor unit' as message
+    from judged_advances
+    inner join legal_entities on judged_advances.legal_entity = legal_entities.legal_entity
+    inner join currencies on legal_entities.currency = currencies.currency
+    where e4(judged_advances.amount) % minor_e4(currencies.digits) <> 0
+),
+
+third_party_grants as (
+    select
+        'advances' as table_name,
+        row_id,
+        'movement' as column_name,
+        movement as value,
+        'kind third_party has reimbursements only: an employee pays money in' as message
+    from judged_advances
+    where kind = 'third_party' and movement = 'grant'
+),
+
+late_cutoffs as (
+    select
+        'payment_orders' as table_name,
+        row_id,
+        'cutoff_on' as column_name,
+        cutoff_on::varchar as value,
+        'the cutoff is after the order''s creation on ' || created_on || ': make it that day or earlier' as message
+    from judged_payment_orders
+    where cutoff_on > created_on
+),
+
+ambiguous_exclusions as (
+    select
+        'payment_exclusions' as table_name,
+        row_id,
+        'report' as column_name,
+        report as value,
+        if(
+            report is null,
+            'an exclusion names a report or an employee; this one names neither',
+            'an exclusion names a report or an employee; this one names both'
+        ) as message
+    from judged_payment_exclusions
+    where (report is null) = (employee is null)
+)
+
+select * from malformed_cells
+union all
+select * from expense_precision
+union all
+select * from expense_rates
+union all
+select * from expense_sizes
+union all
+select * from tax_precision
+union all
+select * from tax_sizes
+union all
+select * from advance_precision
+union all
+select * from third_party_grants
+union all
+select * from late_cutoffs
+union all
+select * from ambiguous_exclusions

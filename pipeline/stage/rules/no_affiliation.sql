@@ -1,0 +1,17 @@
+-- Expenses without a legal entity of their own, on a day on which their employee belongs to none.
+-- In: placed_expenses. Out: findings. Spec: section 4, "Legal entity of an expense".
+select
+    'expenses' as table_name,
+    row_id,
+    'incurred_on' as column_name,
+    incurred_on::varchar as value,
+    'employee ' || employee || ' belongs to no legal entity on ' || incurred_on
+    || ': add an affiliation from that day, or name the legal entity in the expense' as message
+from placed_expenses
+where
+    kept_entity is null
+    and given_entity is null
+    and affiliated_entity is null
+    and employee is not null
+    and incurred_on is not null
+    and not is_cancelled

@@ -1,0 +1,12 @@
+-- A payment order in a legal entity whose payments are made by its accounting exports.
+-- In: active_payment_orders, legal_entities. Out: findings. Spec: sections 3 and 6.
+select
+    'payment_orders' as table_name,
+    active_payment_orders.row_id,
+    'legal_entity' as column_name,
+    active_payment_orders.legal_entity as value,
+    'payment_mode of ' || active_payment_orders.legal_entity
+    || ' is at_export: its exports make the payments, orders are not for it' as message
+from active_payment_orders
+inner join legal_entities on active_payment_orders.legal_entity = legal_entities.legal_entity
+where legal_entities.payment_mode = 'at_export'

@@ -1,0 +1,42 @@
+-- Expenses whose VAT rows take more than the gross, or have the other sign; in the expense's currency.
+-- In: active_expense_taxes, placed_expenses. Out: findings. Spec: section 3.
+with
+
+tax_totals as (
+    select
+        report,
+        version,
+        expense,
+        sum(taxed_gross) as taxed_gross,
+        sum(vat_amount) as vat_amount
+    from active_expense_taxes
+    group by report, version, expense
+),
+
+compared_totals as (
+    select
+        placed_expenses.row_id,
+        placed_expenses.gross,
+        totals.column_name,
+        totals.total
+    from tax_totals
+    inner join placed_expenses
+        on tax_totals.report = placed_expenses.report
+            and tax_totals.version = placed_expenses.version
+            and tax_totals.expense = placed_expenses.expense
+    cross join lateral (
+        select
+            unnest(['taxed_gross', 'vat_amount']) as column_name,
+            unnest([tax_totals.taxed_gross, tax_totals.vat_amount]) as total
+    ) as totals
+)
+
+select
+    'expenses' as table_name,
+    row_id,
+    column_name,
+    total::varchar as value,
+    'the VAT rows'' ' || column_name || ' adds up to ' || total || ', the gross is ' || gross
+    || ': it may not be more, nor have the other sign' as message
+from compared_totals
+where abs(total) > abs(gross) or sign(total) * sign(gross) < 0

@@ -1,0 +1,40 @@
+-- The sections that each split bears, named or inherited: one row per (split, axis, section).
+-- In: active_allocations, section_ancestors. Out: split_sections. Spec: section 4, "Allocations".
+with
+
+named_sections as (
+    select
+        row_id,
+        report,
+        version,
+        expense,
+        split,
+        axis,
+        section
+    from active_allocations
+    where split is not null and axis is not null and section is not null
+),
+
+split_sections as (
+    select
+        named_sections.report,
+        named_sections.version,
+        named_sections.expense,
+        named_sections.split,
+        section_ancestors.ancestor_axis as axis,
+        section_ancestors.ancestor as section,
+        min(named_sections.row_id) as row_id,
+        bool_or(section_ancestors.distance = 0) as is_named
+    from named_sections
+    inner join section_ancestors
+        on named_sections.axis = section_ancestors.axis and named_sections.section = section_ancestors.section
+    group by
+        named_sections.report,
+        named_sections.version,
+        named_sections.expense,
+        named_sections.split,
+        section_ancestors.ancestor_axis,
+        section_ancestors.ancestor
+)
+
+select * from split_sections

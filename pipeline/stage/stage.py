@@ -1,0 +1,379 @@
+"""Raw tables in, judged tables and findings out (spec §2 and §3).
+
+The tables that a run's later steps read, all in the given Session:
+
+    staged_<table>     every row of the batch and of the quarantine, typed (see cast.py)
+    document_rows      a row a row of a document: what it belongs to, and two hashes of what it says
+    document_fates     a row a document (versions.sql); row_fates: a row a row (row_fates.sql)
+    judged_<table>     the rows of documents that are judged; active_<table>: of those not cancelled
+    placed_expenses    the judged expenses in their legal entity (expenses.sql)
+    findings           rule, table_name, row_id, document_kind, document, version, row_key, column_name, value, message
+    quarantined_documents   document_kind, document: what has a finding
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from pipeline.sql import identifier
+from pipeline.stage.cast import staged_query
+from pipeline.stage.ibans import iban_table
+from schemas import MOVEMENTS
+from schemas.table import columns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.sql import Session
+    from pipeline.tables import RawTable
+    from schemas.table import Column
+
+HERE = Path(__file__).parent
+RULES = sorted((HERE / "rules").glob("*.sql"))
+
+#: columns in which two versions may differ without a change of content (spec §3)
+_NOT_CONTENT = {"version", "status", "label", "declared_on", "modified_on"}
+
+
+@dataclass(frozen=True)
+class Movement:
+    """How the rows of a movement table belong to documents.
+
+    document: the column that names the document. has_version: whether rows name its version. is_header: whether a row
+    speaks for the document.
+    """
+
+    table: str
+    document_kind: str
+    document: str
+    has_version: bool = True
+    is_header: bool = False
+
+    @property
+    def columns(self) -> list[Column]:
+        return columns(MOVEMENTS[self.table])
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return MOVEMENTS[self.table].key
+
+
+DOCUMENT_TABLES = (
+    Movement("expense_reports", "expense_report", "report", is_header=True),
+    Movement("expenses", "expense_report", "report"),
+    Movement("expense_taxes", "expense_report", "report"),
+    Movement("allocations", "expense_report", "report"),
+    Movement("advances", "advance", "advance", is_header=True),
+    Movement("payment_orders", "payment_order", "payment_order", is_header=True),
+    Movement("payment_exclusions", "payment_order", "payment_order", has_version=False),
+)
+RETURNS = Movement("payment_returns", "payment_return", "payment_order", has_version=False)
+ALL_TABLES = (*DOCUMENT_TABLES, RETURNS)
+
+
+def stage_rows(session: Session, batch: Mapping[str, RawTable]) -> None:
+    """Makes staged_<table> of the batch's rows and of `stored_waiting`, and document_rows of them."""
+    for movement in ALL_TABLES:
+        _stage_table(session, movement, batch.get(movement.table))
+    session.create("document_rows", " union all ".join(_document_rows(movement) for movement in DOCUMENT_TABLES))
+
+
+def decide_fates(session: Session) -> None:
+    """Makes document_fates and row_fates; reads document_rows and known_documents."""
+    session.run(HERE / "versions.sql", "document_fates")
+    session.run(HERE / "row_fates.sql")
+    session.run(HERE / "return_fates.sql")
+    for movement in ALL_TABLES:
+        table = movement.table
+        fates = "return_fates" if movement is RETURNS else "row_fates"
+        session.view(
+            f"judged_{table}",
+            f"select staged.* from {identifier(f'staged_{table}')} as staged semi join {fates} as fates "
+            f"on fates.table_name = '{table}' and fates.row_id = staged.row_id and fates.fate = 'judge'",
+        )
+        session.view(f"active_{table}", _active(movement))
+
+
+def judge(session: Session) -> None:
+    """Makes findings and quarantined_documents: every rule over the judged rows, and the cells of rows that wait alone."""
+    session.run(HERE / "expenses.sql", "placed_expenses")
+    session.run(HERE / "section_ancestors.sql")
+    session.run(HERE / "split_sections.sql")
+    session.run(HERE / "account_needs.sql")
+    session.run(HERE.parent / "post" / "accounts.sql")
+    session.run(HERE.parent / "post" / "journal_codes.sql")
+    session.register("valid_ibans", iban_table(session.query(_OWN_IBANS)["iban"]))
+    session.create("malformed_cells", " union all ".join(_malformed_cells(movement) for movement in ALL_TABLES))
+    session.create("missing_cells", " union all ".join(_missing_cells(movement) for movement in ALL_TABLES))
+    session.create("duplicate_rows", " union all ".join(_duplicate_rows(movement) for movement in ALL_TABLES))
+    session.create(
+        "rule_findings",
+        """
+        select null::varchar as rule, null::varchar as table_name, null::bigint as row_id, null::varchar as column_name,
+            null::varchar as value, null::varchar as message where false
+        """,
+    )
+    for rule in RULES:
+        session.run(rule, "broken_rows")
+        session.insert("rule_findings", f"select '{rule.stem}' as rule, * from broken_rows")
+    session.create("findings", " union all ".join(_named_findings(movement) for movement in ALL_TABLES))
+    session.run(HERE / "quarantined_documents.sql")
+
+
+_OWN_IBANS = "select iban from legal_entities union all select iban from bank_accounts"
+
+
+def _stage_table(session: Session, movement: Movement, raw: RawTable | None) -> None:
+    parts = []
+    if raw is not None:
+        if isinstance(raw.source, Path):
+            relation = f"read_parquet('{str(raw.source).replace(chr(39), chr(39) * 2)}')"
+        else:
+            relation = f"raw_{movement.table}"
+            session.register(relation, raw.source)
+        parts.append(staged_query(relation, movement.columns, raw.types, origin="batch", first=1))
+        if raw.bad_rows:
+            session.register(
+                f"bad_{movement.table}",
+                pl.DataFrame(
+                    {"text": [bad.text for bad in raw.bad_rows], "reason": [bad.reason for bad in raw.bad_rows]}
+                ),
+            )
+            parts.append(_bad_rows(movement, f"bad_{movement.table}"))
+    texts = ", ".join(f"json_extract_string(row_json, '$.{column.name}') as {identifier(column.name)}" for column in movement.columns)
+    for fate, origin in (("document", "waiting"), ("orphan", "waiting_orphan"), ("alone", "waiting_alone")):
+        kept = f"(select {texts} from stored_waiting where table_name = '{movement.table}' and fate = '{fate}'"
+        if fate == "alone":
+            kept += " and json_extract_string(row_json, '$.whole_row') is null"
+        parts.append(
+            staged_query(
+                kept + ")",
+                movement.columns,
+                {column.name: "VARCHAR" for column in movement.columns},
+                origin=origin,
+                first=1,
+            )
+        )
+    parts.append(
+        _bad_rows(
+            movement,
+            "(select json_extract_string(row_json, '$.whole_row') as text from stored_waiting "
+            f"where table_name = '{movement.table}' and fate = 'alone' "
+            "and json_extract_string(row_json, '$.whole_row') is not null)",
+            origin="waiting_alone",
+        )
+    )
+    rows = " union all by name ".join(f"({part})" for part in parts)
+    session.create(
+        f"staged_{movement.table}", f"select * replace (row_number() over () as row_id) from ({rows})"
+    )
+
+
+def _bad_rows(movement: Movement, relation: str, origin: str = "batch") -> str:
+    """Rows that have another number of cells than the header: no cell of theirs can be trusted."""
+    nulls = ", ".join(f"null::{column.duckdb_type} as {identifier(column.name)}" for column in movement.columns)
+    return f"""
+        select 0::bigint as row_id, '{origin}' as origin,
+            [{{'column_name': null::varchar, 'value': text}}] as malformed, {nulls}
+        from {relation}
+    """
+
+
+def _text(column: Column) -> str:
+    name = identifier(column.name)
+    if column.name == "exchange_rate":
+        return f"coalesce({name}, 1)::varchar"  # an empty exchange_rate is 1 (spec §3)
+    return f"coalesce({name}::varchar, '\\0')"
+
+
+def _document_rows(movement: Movement) -> str:
+    """Selects what the fates need of a table's rows, in few columns.
+
+    core_hash says what must stay the same for a version to be `unchanged` unjudged; values_hash says everything.
+    """
+    table = movement.table
+    core = [column for column in movement.columns if column.name not in _NOT_CONTENT]
+    rest = [column for column in movement.columns if column.name in _NOT_CONTENT and column.name != "version"]
+    core_text = ", ".join(_text(column) for column in core)
+    rest_text = "".join(f", {_text(column)}" for column in rest)
+    version = "staged.version" if movement.has_version else "order_versions.version"
+    status = "staged.status" if movement.is_header else "null::varchar"
+    order_versions = (
+        ""
+        if movement.has_version
+        else """
+        left join (
+            select payment_order, origin, max(version) as version from (
+                select payment_order, origin, version from staged_payment_orders where origin in ('batch', 'waiting')
+            ) group by all
+        ) as order_versions
+            on staged.payment_order = order_versions.payment_order and staged.origin = order_versions.origin
+        """
+    )
+    if not movement.has_version:
+        # An exclusion names no version: it is of its order's version in the same batch, of none if that is not there.
+        version = "if(staged.origin = 'waiting_orphan', null, coalesce(order_versions.version, 2147483647))"
+    return f"""
+        select '{table}' as table_name, row_id, staged.origin, '{movement.document_kind}' as document_kind,
+            staged.{identifier(movement.document)} as document, {version} as version,
+            {str(movement.is_header).lower()} as is_header, {status} as status,
+            md5_number_lower(core_hash::varchar || concat_ws(chr(31), ''{rest_text})) as values_hash, core_hash
+        from (
+            select *, md5_number_lower(
+                concat_ws(chr(31), '{table}', {core_text})
+                || if(malformed is null, '', malformed::varchar || version_text)
+            ) as core_hash
+            from (
+                select *, {"coalesce(version::varchar, '')" if movement.has_version else "''"} as version_text
+                from staged_{table}
+            )
+        ) as staged {order_versions}
+    """
+
+
+def _active(movement: Movement) -> str:
+    """Selects the judged rows of documents that are not cancelled."""
+    judged = f"judged_{movement.table}"
+    if movement is RETURNS:
+        return f"select * from {judged}"
+    if movement.is_header:
+        return f"select * from {judged} where status is distinct from 'cancelled'"
+    join = "and fates.version = judged.version" if movement.has_version else ""
+    return f"""
+        select judged.* from {judged} as judged
+        semi join document_fates as fates
+            on fates.document_kind = '{movement.document_kind}'
+                and fates.document = judged.{identifier(movement.document)} {join} and not fates.is_cancelled
+    """
+
+
+def _formed(movement: Movement) -> str:
+    """Selects the rows whose cells are looked at: the judged ones, and the new ones that wait alone."""
+    fates = "return_fates" if movement is RETURNS else "row_fates"
+    return (
+        f"select staged.* from staged_{movement.table} as staged semi join {fates} as fates "
+        f"on fates.table_name = '{movement.table}' and fates.row_id = staged.row_id and fates.fate in ('judge', 'alone')"
+    )
+
+
+def _malformed_cells(movement: Movement) -> str:
+    hints = " ".join(
+        f"when '{column.name}' then '{_hint(column)}'" for column in movement.columns if column.form != "text"
+    )
+    return f"""
+        select '{movement.table}' as table_name, row_id, cell.column_name, cell.value,
+            case cell.column_name
+                {hints or "when '' then ''"}
+                else 'the row has another number of cells than the header: quote or remove the stray comma'
+            end as message
+        from (select row_id, unnest(malformed) as cell from ({_formed(movement)}) where malformed is not null)
+    """
+
+
+def _hint(column: Column) -> str:
+    """What a cell of the column has to look like, for a person."""
+    hints = {
+        "date": f"{column.name} is a day, written YYYY-MM-DD",
+        "integer": f"{column.name} is a whole number from 1",
+        "amount": f"{column.name} is a number with a decimal point, at most 14 digits before it and 4 after it",
+        "exchange_rate": f"{column.name} is a number with a decimal point, at most 10 digits before it and 8 after it",
+        "percent": f"{column.name} is a number above 0, with at most 4 decimals",
+    }
+    if column.form == "enum":
+        return f"{column.name} is one of " + ", ".join(column.values)
+    return hints[str(column.form)]
+
+
+def _missing_cells(movement: Movement) -> str:
+    required = [column.name for column in movement.columns if column.required]
+    cells = ", ".join(
+        f"if({identifier(name)} is null and not list_contains(wrong, '{name}'), '{name}', null)" for name in required
+    )
+    some = " or ".join(f"{identifier(name)} is null" for name in required)
+    return f"""
+        select '{movement.table}' as table_name, row_id, column_name, null::varchar as value,
+            column_name || ' is required and empty: fill it in' as message
+        from (
+            select row_id, unnest([{cells}]) as column_name
+            from (
+                select *, list_transform(coalesce(malformed, []), lambda cell: cell.column_name) as wrong
+                from ({_formed(movement)}) where {some}
+            )
+            where not list_contains(wrong, null) and (len(wrong) = 0 or wrong[1] is not null)
+        )
+        where column_name is not null
+    """
+
+
+def _duplicate_rows(movement: Movement) -> str:
+    key = [identifier(name) for name in movement.key]
+    nullable = {column.name for column in movement.columns if not column.required}
+    complete = " and ".join(f"{identifier(name)} is not null" for name in movement.key if name not in nullable)
+    same = " and ".join(f"judged.{name} is not distinct from copied.{name}" for name in key)
+    return f"""
+        select '{movement.table}' as table_name, judged.row_id, copied.copies
+        from judged_{movement.table} as judged
+        inner join (
+            select {", ".join(key)}, count(*) as copies from judged_{movement.table}
+            where {complete} group by all having count(*) > 1
+        ) as copied on {same}
+    """
+
+
+def row_key(movement: Movement) -> str:
+    """The expression that is a staged row's key as the quarantine prints it: its values joined by `|`."""
+    cells = ", ".join(
+        f"coalesce({identifier(name)}::varchar, "
+        f"list_filter(malformed, lambda cell: cell.column_name = '{name}')[1].value, '')"
+        for name in movement.key
+    )
+    return f"concat_ws('|', {cells})"
+
+
+def _named_findings(movement: Movement) -> str:
+    """Selects a table's findings with the document, version and key of the row that each is about."""
+    version = "staged.version" if movement.has_version else "rows.version"
+    rows = (
+        ""
+        if movement.has_version
+        else f"left join document_rows as rows on rows.table_name = '{movement.table}' and rows.row_id = staged.row_id"
+    )
+    if movement is RETURNS:
+        version, rows = "null::integer", ""
+    return f"""
+        select rule, '{movement.table}' as table_name, staged.row_id, '{movement.document_kind}' as document_kind,
+            staged.{identifier(movement.document)} as document,
+            nullif({version}, 2147483647)::integer as version, {row_key(movement)} as row_key,
+            rule_findings.column_name, rule_findings.value, rule_findings.message
+        from rule_findings
+        inner join staged_{movement.table} as staged on rule_findings.row_id = staged.row_id
+        {rows}
+        where rule_findings.table_name = '{movement.table}'
+    """
+
+
+def waiting_rows(movement: Movement, rows: str) -> str:
+    """Selects staged rows as `waiting` keeps them: every cell as it stood, so that it can be judged again.
+
+    rows: SQL that selects row_id and fate ('document', 'orphan' or 'alone') of the rows that go on waiting.
+    """
+    cells = ", ".join(
+        f"'{column.name}': coalesce({identifier(column.name)}::varchar, "
+        f"list_filter(malformed, lambda cell: cell.column_name = '{column.name}')[1].value)"
+        for column in movement.columns
+    )
+    version = "staged.version" if movement.has_version else "null::integer"
+    return f"""
+        select '{movement.table}' as table_name, '{movement.document_kind}' as document_kind,
+            staged.{identifier(movement.document)} as document, {version} as version,
+            to_json({{{cells}, 'whole_row': list_filter(malformed, lambda cell: cell.column_name is null)[1].value}})::varchar
+                as row_json,
+            kept.fate
+        from staged_{movement.table} as staged inner join ({rows}) as kept on staged.row_id = kept.row_id
+    """
+
+
