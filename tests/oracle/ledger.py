@@ -26,6 +26,7 @@ Reading (§2)
     ("1.0" is no version and no split; leading zeros do no harm).
  2. ISO codes without a minor unit (XAU, XDR, XTS, XXX…) and currencies withdrawn from list one are unknown_currency.
  3. A converted gross that DECIMAL(18, 4) cannot hold is malformed_value on the expense's gross.
+    Links of the reference that are no parents (an affiliation's employee, a right's department) may point nowhere.
 Rows (§3)
  4. retried counts every row that waited, those too that are not tried again (unreadable rows, orphan rows): they are
     quarantined once more. Their findings' last_run stays: no run made them again.
@@ -47,7 +48,9 @@ Rows (§3)
     a legal entity). A rate of 0 or less in the own currency breaks both malformed_value and rate_not_positive.
 14. vat_exceeds_gross: the given taxed_gross and the given vat_amount are each summed and compared.
     missing_taxed_gross: on each row that has neither, where the expense bears two different codes.
-15. allocation_not_100, axis_missing and vat_exceeds_gross are found on the expense's row; accounts and journals of the
+15. A row breaks a rule once a column and value (two roles without account for one employee: one finding).
+    What is wrong with an inherited section is found on the row that brings it (of several, the first axis').
+    allocation_not_100, axis_missing and vat_exceeds_gross are found on the expense's row; accounts and journals of the
     employee on the head's; duplicate_key once a copy; findings of an exclusion bear the order's version.
 16. Restated once paid: the equal version with other values is version_conflict, a higher one order_already_paid.
     A paid order restated is judged by the other rules too. The first cancellation of an executed order is posted,
@@ -171,6 +174,10 @@ class Finding(NamedTuple):
     rule: str
     column_name: str | None
     value: str | None
+    at: int = 0  # which row, while the run lasts: a row breaks a rule once a column and value
+
+
+FINDING_COLUMNS = tuple(column for column in Finding._fields if column != "at")
 
 
 @dataclass(eq=False)
@@ -423,6 +430,8 @@ class Oracle:
                     orphans.append(row)
                 else:
                     rows.append(row)
+            # Copies of a head, and what is judged first, must not depend on the order of the rows.
+            rows.sort(key=lambda row: [in_bytes(cell) for cell in row.cells.values()])
             documents.append(Document(*key, highest, rows))
         for rows in children.values():
             orphans += rows
@@ -458,7 +467,7 @@ class Oracle:
             finding = Finding(
                 row.table, document, row.values.get("version"), row.key_text, rule, column, row.cells[column]
             )
-            self.findings.append({**finding._asdict(), **self._first_seen_now(), "_open": False})
+            self.findings.append({**columns_of(finding), **self._first_seen_now(), "_open": False})
 
     def _first_seen_now(self) -> dict[str, Any]:
         return {"first_run": self.run_number, "last_run": self.run_number, "resolved_run": None}
@@ -621,7 +630,7 @@ class Oracle:
 
     def _quarantine(self, document: Document, findings: list[Finding]) -> None:
         self._count("quarantined", document.rows)
-        self.made += findings
+        self.made += [finding._replace(at=0) for finding in dict.fromkeys(findings)]
         self.waiting[document.key] = Waiting(document, self.run_number)
         self.first_seen.setdefault(document.key, self.run_number)
 
@@ -630,7 +639,7 @@ class Oracle:
     ) -> Finding:
         if value is None and column is not None:
             value = row.cells.get(column)
-        return Finding(row.table, document.id, document.version, row.key_text, rule, column, value)
+        return Finding(row.table, document.id, document.version, row.key_text, rule, column, value, id(row))
 
     # The rules, form first
 
@@ -846,7 +855,7 @@ class Oracle:
         resolved: list[tuple[str, str, Row]] = [(row["axis"], row["section"], row) for row in rows]
         inherited: dict[str, str] = {}
         mismatch: list[Row] = []
-        for row in rows:
+        for row in sorted(rows, key=lambda row: in_bytes(row["axis"])):
             axis, section = row["axis"], row["section"]
             while True:
                 parent_axis = self.axes[axis]["parent_axis"]
@@ -1463,7 +1472,7 @@ class Oracle:
             )
             self.findings.append(
                 {
-                    **found._asdict(),
+                    **columns_of(found),
                     **self._first_seen_now(),
                     "_open": False,
                     "_entity": entity,
@@ -1597,7 +1606,7 @@ class Oracle:
         for finding in self.findings:
             if not finding["_open"] or finding["resolved_run"] is not None:
                 continue
-            name = Finding(*(finding[column] for column in Finding._fields))
+            name = Finding(*(finding[column] for column in FINDING_COLUMNS))
             if made[name]:
                 made[name] -= 1
                 finding["last_run"] = self.run_number
@@ -1606,7 +1615,7 @@ class Oracle:
             else:
                 finding["resolved_run"] = self.run_number
         for name in made.elements():
-            self.findings.append({**name._asdict(), **self._first_seen_now(), "_open": True})
+            self.findings.append({**columns_of(name), **self._first_seen_now(), "_open": True})
 
     def _close(self, on: date) -> None:
         fates = ("posted", "unchanged", "superseded", "ignored", "quarantined")
@@ -1755,7 +1764,7 @@ class Oracle:
             {column: value for column, value in finding.items() if not column.startswith("_")}
             for finding in self.findings
         ]
-        return in_order(rows, *Finding._fields, "first_run")
+        return in_order(rows, *FINDING_COLUMNS, "first_run")
 
     @property
     def runs(self) -> list[dict[str, Any]]:
@@ -1809,6 +1818,11 @@ class Oracle:
             for (entity, employee), account in totals.items()
         ]
         return in_order(rows, "legal_entity", "employee")
+
+
+def columns_of(finding: Finding) -> dict[str, Any]:
+    """Gives a finding as a row."""
+    return {column: getattr(finding, column) for column in FINDING_COLUMNS}
 
 
 def filled(template: str, words: dict[str, str]) -> str:
