@@ -141,7 +141,7 @@ def largest_remainder(total: Fraction, percents: list[Fraction], decimals: int) 
 
 
 def lettering_code(number: int) -> str:
-    """Gives AAA for 0, AAB for 1 … ZZZ, AAAA …"""
+    """Gives AAA for 0, AAB for 1, and after ZZZ AAAA."""
     length, first = 3, 0
     while number >= first + 26**length:
         first += 26**length
@@ -334,6 +334,7 @@ class Oracle:
     """The ledger, and the runs that add to it."""
 
     def __init__(self) -> None:
+        """Starts an empty ledger."""
         self.run_number = 0
         self.reference: Reference = {}
         self.known: dict[Key, Known] = {}
@@ -647,9 +648,11 @@ class Oracle:
         """Judges types, enums, precision, presence and double keys."""
         findings = [self._finding(document, row, rule, column) for row in document.rows for rule, column in row.form]
         copies = Counter((row.table, row.key) for row in document.rows if row.key is not None)
-        for row in document.rows:
-            if row.key is not None and copies[row.table, row.key] > 1:
-                findings.append(self._finding(document, row, "duplicate_key"))
+        findings += [
+            self._finding(document, row, "duplicate_key")
+            for row in document.rows
+            if row.key is not None and copies[row.table, row.key] > 1
+        ]
 
         def malformed(row: Row, column: str) -> None:
             findings.append(self._finding(document, row, "malformed_value", column))
@@ -701,12 +704,13 @@ class Oracle:
         return findings
 
     def _judge_report(self, document: Document) -> list[Finding]:
-        findings: list[Finding] = []
         expenses = document.of("expenses")
         names = {row["expense"] for row in expenses}
-        for row in document.of("expense_taxes") + document.of("allocations"):
-            if row["expense"] is not None and row["expense"] not in names:
-                findings.append(self._finding(document, row, "orphan_row", "expense"))
+        findings = [
+            self._finding(document, row, "orphan_row", "expense")
+            for row in document.of("expense_taxes") + document.of("allocations")
+            if row["expense"] is not None and row["expense"] not in names
+        ]
         for head in document.heads:
             if head["employee"] is not None and head["employee"] not in self.employees:
                 findings.append(self._finding(document, head, "unknown_employee", "employee"))
@@ -922,10 +926,11 @@ class Oracle:
                     line.role == "advance_one_time" for entry in self._in_force(document.key) for line in entry.lines
                 ):
                     roles.add("advance_one_time")
-                for role in sorted(roles):
-                    if not self._account(entity, role, "*", employee):
-                        column = "employee" if role == "employee" else "kind"
-                        findings.append(self._finding(document, row, "no_account", column))
+                findings += [
+                    self._finding(document, row, "no_account", "employee" if role == "employee" else "kind")
+                    for role in sorted(roles)
+                    if not self._account(entity, role, "*", employee)
+                ]
                 compensation = row["compensation"]
                 if compensation and not self._account(entity, "advance_compensation", compensation, employee):
                     findings.append(self._finding(document, row, "no_account", "compensation"))
@@ -1460,9 +1465,9 @@ class Oracle:
         self.known[document.key].entities.add(entity)
 
         for finding in self.findings:
-            if finding.get("_entity") == entity and finding["resolved_run"] is None:
-                if (finding["_employee"], finding["rule"]) not in left_out:
-                    finding["resolved_run"] = self.run_number
+            unresolved = finding.get("_entity") == entity and finding["resolved_run"] is None
+            if unresolved and (finding["_employee"], finding["rule"]) not in left_out:
+                finding["resolved_run"] = self.run_number
         for employee, rule in left_out:
             person = self.employees.get(employee)
             value = person["iban"] if person and rule == "invalid_iban" else employee

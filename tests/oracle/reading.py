@@ -223,17 +223,17 @@ REFERENCE_KEYS: dict[str, tuple[str, ...]] = {
 }
 
 
-class Malformed(Exception):
+class MalformedError(Exception):
     """The text of a cell is not of its column's form."""
 
 
 def decimal_value(text: str, whole_digits: int, decimals: int) -> Fraction:
     """Reads a decimal with no more digits than given, trailing zeros apart (spec §2, precision)."""
     if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text):
-        raise Malformed
+        raise MalformedError
     whole, _, part = text.lstrip("-").partition(".")
     if len(whole.lstrip("0")) > whole_digits or len(part.rstrip("0")) > decimals:
-        raise Malformed
+        raise MalformedError
     return Fraction(text)
 
 
@@ -246,24 +246,24 @@ def decimals_of(value: Fraction) -> int:
 
 
 def value_of(text: str, form: Form) -> Any:
-    """Reads one cell that is not empty; raises Malformed."""
+    """Reads one cell that is not empty; raises MalformedError."""
     if isinstance(form, frozenset):
         if text not in form:
-            raise Malformed
+            raise MalformedError
         return text
     if form == TEXT:
         return text
     if form in (VERSION, SPLIT):
         if not re.fullmatch(r"[0-9]+", text) or not 1 <= int(text) < 2**31:
-            raise Malformed
+            raise MalformedError
         return int(text)
     if form == DAY:
         if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-            raise Malformed
+            raise MalformedError
         try:
             return date.fromisoformat(text)
         except ValueError:
-            raise Malformed from None
+            raise MalformedError from None
     if form == AMOUNT:
         return decimal_value(text, 14, 4)
     if form == EXCHANGE_RATE:
@@ -273,19 +273,19 @@ def value_of(text: str, form: Form) -> Any:
     if form == PERCENT:
         percent = decimal_value(text, 3, 4)
         if percent <= 0:
-            raise Malformed
+            raise MalformedError
         return percent
     if form == BOOLEAN:
         if text not in ("true", "false"):
-            raise Malformed
+            raise MalformedError
         return text == "true"
     if form == MONTH_DAY:
         if not re.fullmatch(r"[0-9]{2}-[0-9]{2}", text):
-            raise Malformed
+            raise MalformedError
         try:
             date(2000, int(text[:2]), int(text[3:]))
         except ValueError:
-            raise Malformed from None
+            raise MalformedError from None
         return int(text[:2]), int(text[3:])
     raise AssertionError(form)
 
@@ -333,7 +333,7 @@ def read_row(table: str, cells: dict[str, str | None]) -> Row:
             continue
         try:
             row.values[column] = value_of(text, form)
-        except Malformed:
+        except MalformedError:
             row.form.append(("malformed_value", column))
     return row
 
@@ -363,7 +363,7 @@ def read_reference(tables: Tables) -> Reference:
                     continue
                 try:
                     row[column] = value_of(text, form)
-                except Malformed:
+                except MalformedError:
                     wrong.append(f"{table} {number}: {column} {text!r}")
             key = tuple(row[column] for column in REFERENCE_KEYS[table])
             if key in keys:
@@ -390,11 +390,11 @@ def broken_links(reference: Reference) -> list[str]:
         if row["payment_mode"] == "sepa" and row["currency"] != "EUR":
             wrong.append(f"legal_entities: {row['legal_entity']} pays by sepa in {row['currency']}")
     parents = {row["axis"]: row["parent_axis"] for row in reference["axes"]}
-    for axis in parents:
+    for axis, parent_axis in parents.items():
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,29}", axis or ""):
             wrong.append(f"axes: {axis}")
         seen = {axis}
-        above = parents[axis]
+        above = parent_axis
         while above is not None:
             if above in seen or above not in parents:
                 wrong.append(f"axes: {axis} under {above}")

@@ -128,6 +128,7 @@ class Maker:
     """Makes one company; every choice comes from one random generator."""
 
     def __init__(self, seed: int, size: int) -> None:
+        """Starts from nothing; how much goes wrong is drawn first."""
         self.seed, self.size = seed, size
         self.random = random.Random(seed * 1_000_003 + size)
         self.noise = self.random.choice([0.0, 0.0, 0.005, 0.015, 0.05])
@@ -433,11 +434,8 @@ class Maker:
 
     def batch(self, number: int) -> Tables:
         """Makes one batch: new documents, later versions of old ones, orders, returns, and what is wrong."""
-        sheets: list[Sheet] = []
-        for _ in range(self.random.randint(2, 2 + 4 * self.size)):
-            sheets.append(self.new_report())
-        for _ in range(self.random.randint(0, 3 * self.size)):
-            sheets.append(self.new_advance())
+        sheets = [self.new_report() for _ in range(self.random.randint(2, 2 + 4 * self.size))]
+        sheets += [self.new_advance() for _ in range(self.random.randint(0, 3 * self.size))]
         if number:
             for sheet in list(self.sheets.values()):
                 if self.chance(0.45):
@@ -599,7 +597,7 @@ class Maker:
 
     def add_allocations(self, sheet: Sheet, key: Cells) -> None:
         """Adds the splits of an expense, each with one section or several that go together."""
-        required = {row["axis"] for row in self.reference["axes"] if row["required"] == "true"}
+        required = {str(row["axis"]) for row in self.reference["axes"] if row["required"] == "true"}
         if not required and self.chance(0.6):
             return
         splits = self.random.choice(
@@ -612,10 +610,10 @@ class Maker:
                 chosen[axis] = self.random.choice([section for where, section, _ in SECTIONS if where == axis])
             for axis in required:
                 chosen.setdefault(
-                    str(axis), self.random.choice([section for where, section, _ in SECTIONS if where == axis])
+                    axis, self.random.choice([section for where, section, _ in SECTIONS if where == axis])
                 )
             if not self.chance(self.noise):
-                chosen = fitting(chosen, {str(axis) for axis in required})
+                chosen = fitting(chosen, required)
             for axis, section in chosen.items():
                 sheet.rows["allocations"].append(
                     {

@@ -17,6 +17,15 @@ from tests.properties.companies import Company, companies, company, cut, cuttabl
 
 ON = date(2026, 6, 1)
 FATES = ("posted", "unchanged", "superseded", "ignored", "quarantined")
+RULES = set(
+    """
+    malformed_value missing_value duplicate_key orphan_row unknown_employee unknown_legal_entity no_affiliation
+    unknown_vat_code no_account no_journal unknown_currency missing_rate rate_not_positive amount_not_positive
+    vat_exceeds_gross missing_taxed_gross allocation_not_100 axis_missing unknown_section section_inactive
+    section_not_allowed hierarchy_mismatch employee_changed legal_entity_changed version_conflict no_expense
+    payment_module_off order_already_paid unknown_payment unknown_bank_account invalid_iban
+    """.split()
+)
 ENTRY = ("legal_entity", "journal_code", "fiscal_year", "entry_number")
 
 
@@ -154,6 +163,22 @@ def test_the_order_of_rows_changes_nothing(seed: int) -> None:
     one, other = posted(made.references, made.batches), posted(made.references, shuffled)
     for table in ("entry_lines", "letterings", "lettering_lines", "payments", "documents", "quarantine", "runs"):
         assert getattr(one, table) == getattr(other, table), table
+
+
+def test_the_companies_break_every_rule_and_meet_every_fate() -> None:
+    rules: set[str] = set()
+    fates: Counter[str] = Counter()
+    statuses: set[str] = set()
+    for seed in range(200):
+        made = company(seed, 2)
+        oracle = posted(made.references, made.batches)
+        rules |= {row["rule"] for row in oracle.quarantine}
+        statuses |= {row["status"] for row in oracle.payments}
+        for row in oracle.runs:
+            fates.update({fate: row[fate] for fate in FATES})
+    assert rules == RULES
+    assert min(fates[fate] for fate in FATES) > 0
+    assert statuses == {"paid", "returned", "cancelled"}
 
 
 def without_numbers(oracle: Oracle) -> dict[str, Counter[str]]:
