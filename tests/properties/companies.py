@@ -357,13 +357,16 @@ class Maker:
             self.change_modes,
             self.mend_chart,
             self.change_auxiliary,
+            self.change_auxiliary,
         ]
         for _ in range(pick([1, 1, 2, 3])):
             pick(changes)()
 
     def change_chart(self) -> None:
         """Gives a row of the chart another account."""
-        row = self.random.choice(self.reference["chart_of_accounts"])
+        rows = self.reference["chart_of_accounts"]
+        third_party = [row for row in rows if row["role"] == "employee"]
+        row = self.random.choice(third_party if third_party and self.chance(0.3) else rows)
         row["account"] = f"{row['account']}1"
 
     def change_auxiliary(self) -> None:
@@ -442,8 +445,12 @@ class Maker:
                     sheets += self.later_versions(sheet)
         elif self.chance(0.2) and sheets:
             sheets += self.later_versions(sheets[0])
-        for _ in range(self.random.choice([0, 1, 2, 2, 3])):
-            sheets.append(self.new_order())
+        sheets += [
+            self.mirror(sheet)
+            for sheet in list(self.sheets.values())
+            if number and sheet.kind == "report" and sheet.rows and self.chance(0.15)
+        ]
+        sheets += [self.new_order() for _ in range(self.random.choice([0, 1, 2, 2, 3]))]
 
         batch: Tables = {table: [] for table in MOVEMENTS}
         for sheet in sheets:
@@ -518,6 +525,21 @@ class Maker:
         if self.wrong():
             for table in ("expenses", "expense_taxes", "allocations"):
                 sheet.rows[table] = []
+        return sheet
+
+    def mirror(self, of: Sheet) -> Sheet:
+        """Makes a report that takes another one back, amount by amount, so that the employee is owed nothing."""
+        sheet = Sheet("report", self.new_id("report"), 1)
+        sheet.rows = of.copy().rows
+        sheet.number(1)
+        for rows in sheet.rows.values():
+            for row in rows:
+                row["report"] = sheet.id
+                for column in ("gross", "taxed_gross", "vat_amount"):
+                    amount = row.get(column)
+                    if amount is not None:
+                        row[column] = amount.removeprefix("-") if amount.startswith("-") else f"-{amount}"
+        sheet.head.update(status="approved", declared_on=self.some_day(), modified_on=None)
         return sheet
 
     def add_expense(self, sheet: Sheet, name: str) -> None:
@@ -864,6 +886,30 @@ class Maker:
             )
 
     def spoil(self, batch: Tables) -> None:
+        """Spoils rows as the rules name it, then any cell of any row."""
+        too_fine = {"JPY": "7.5", "EUR": "1.234", "USD": "0.005", "TND": "1.0001", "KWD": "-2.3456"}
+        huge = "99999999999999"
+        for row in batch["expenses"]:
+            if self.wrong():
+                row["gross"] = self.random.choice([too_fine.get(str(row["currency"]), "1.2345"), huge])
+        for row in batch["expense_taxes"]:
+            if self.wrong():
+                row[self.random.choice(["taxed_gross", "vat_amount"])] = "0.0005"
+        for row in batch["advances"]:
+            if self.wrong():
+                row.update(self.random.choice([{"kind": "third_party", "movement": "grant"}, {"amount": "0.0005"}]))
+        for row in batch["payment_orders"]:
+            if self.wrong():
+                row["cutoff_on"] = "2027-01-01"
+        for row in batch["payment_exclusions"]:
+            if self.wrong():
+                row["report"] = row["employee"] = self.random.choice([None, "E1"])
+        for row in list(batch["payment_returns"]):
+            if self.wrong():
+                batch["payment_returns"].append({**row, "reason": self.random.choice([None, "AC04"])})
+        self.spoil_cells(batch)
+
+    def spoil_cells(self, batch: Tables) -> None:
         """Spoils cells, doubles rows and cuts children off from their parents."""
         for table, rows in batch.items():
             columns = MOVEMENTS[table]
