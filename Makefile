@@ -1,0 +1,118 @@
+# Every target installs what it needs; `make` alone lists them.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS   += --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+# More of pytest's options: make test ARGS="-k lettering"
+ARGS   ?=
+
+# Versions and hashes for every system, and no address of an index.
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
+	--custom-compile-command "make lock"
+
+.PHONY: help
+help: ## List what make can do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ------------------------------------------------------------------------------------------------------- users
+
+.PHONY: install
+install: $(STAMP) ## Set up .venv with the locked versions (does nothing while the lock is the same)
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed: make install PYTHON=/path/to/python" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: run
+run: install ## Post the sample's three months into data/store, write every export under data/out
+	rm -rf data/store data/out
+	$(BIN)/python -m pipeline.main_job
+
+.PHONY: clean
+clean: ## Remove what runs and tools leave behind (not .venv)
+	rm -rf data/store data/out build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache
+	rm -rf .mypy_cache .pytest_cache .ruff_cache
+	find pipeline schemas tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# -------------------------------------------------------------------------------------------------- developers
+
+.PHONY: check
+check: lint types test ## What a change must pass: lint, types, fast tests, generated pages
+
+.PHONY: test
+test: install ## Run the fast tests, on all cores
+	$(BIN)/pytest -n auto -m "not slow" $(ARGS)
+
+.PHONY: test-slow
+test-slow: install ## Run the slow tests, on all cores
+	$(BIN)/pytest -n auto -m slow $(ARGS)
+
+.PHONY: test-deep
+test-deep: install ## Try many more random companies than CI does, new ones each time
+	HYPOTHESIS_PROFILE=deep $(BIN)/pytest -n auto --timeout 3600 tests/properties $(ARGS)
+
+.PHONY: coverage
+coverage: install ## Run the fast tests, then tell which branches they leave out
+	$(BIN)/pytest -n auto -m "not slow" --cov --cov-report=term --cov-report=html $(ARGS)
+
+.PHONY: lint
+lint: install ## Check Python, SQL and the layers of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/sqlfluff lint --disable-progress-bar --processes 0 pipeline
+	$(BIN)/lint-imports --no-cache --no-logo
+
+.PHONY: types
+types: install ## Check types, strictly
+	$(BIN)/mypy
+
+.PHONY: format
+format: install ## Lay out Python and SQL
+	$(BIN)/ruff check --fix --exit-zero
+	$(BIN)/ruff format
+	$(BIN)/sqlfluff format --disable-progress-bar pipeline
+
+.PHONY: golden
+golden: install ## Write the golden files again from what the code does now; review the diff as code
+	$(BIN)/pytest -n auto --rewrite-golden $(ARGS)
+
+.PHONY: docs
+docs: install ## Write the generated pages again (the tests fail while they are stale)
+	$(BIN)/python -m schemas.dictionary
+
+.PHONY: lock
+lock: install ## Compile requirements/*.txt; ARGS=--upgrade takes newer versions
+	$(COMPILE) $(ARGS) --output-file requirements/lock.txt
+	$(COMPILE) $(ARGS) --extra dev --output-file requirements/dev.txt
+
+.PHONY: pre-commit
+pre-commit: install ## Have git run the linters before each commit
+	$(BIN)/pre-commit install
+
+# ---------------------------------------------------------------------------------------------------------- CI
+
+.PHONY: system-packages
+system-packages: ## Install the programs that some tests call (Debian, as root); those tests are skipped without
+	@missing=""; for program in xmllint hledger soffice; do \
+		command -v $$program >/dev/null || missing="$$missing $$program"; \
+	done; \
+	if [ -z "$$missing" ]; then \
+		echo "system packages: all there"; \
+	elif [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "system packages: install by hand, or their tests are skipped:$$missing"; \
+	else \
+		echo "system packages: installing$$missing"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		timeout 300 apt-get update -qq && timeout 900 apt-get install -qq -y --no-install-recommends \
+			libxml2-utils hledger libreoffice-calc-nogui </dev/null >/dev/null; \
+	fi
