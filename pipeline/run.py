@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import pyarrow as pa
 
 from pipeline.errors import InvariantError
 from pipeline.ledger.reading import attach_stored
+from pipeline.ledger.reference import stored_reference
 from pipeline.ledger.store import Store
 from pipeline.pay.pay import pay
 from pipeline.post.post import number_entries, post_documents
@@ -28,7 +30,7 @@ from pipeline.record.record import KINDS, SNAPSHOTS, record, validate_kind
 from pipeline.sql import Session, identifier
 from pipeline.stage.reference import read_reference
 from pipeline.stage.stage import ALL_TABLES, decide_fates, judge, stage_rows
-from pipeline.tables import read_tables
+from pipeline.tables import RawTable, read_tables
 from schemas import MOVEMENTS
 from schemas.currencies import MINOR_UNITS
 
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pipeline.ledger.store import Writer
+
+#: orders that accounting exports make themselves; a batch brings none
+NO_EXPORT_ORDERS = pl.DataFrame({"payment_order": []}, schema={"payment_order": pl.String})
 
 STAGE = Path(__file__).parent / "stage"
 
@@ -85,12 +90,14 @@ def run(
         ledger = Store.open(store, create=True)
         with _session(ledger, [batch], threads, memory_limit) as session:
             attach_stored(session, ledger)
+            session.register("export_orders", NO_EXPORT_ORDERS)
             _compute(session, known, movements.tables, ledger.run + 1, on, progress)
             return _result(session, ledger.run + 1, on, preview=True, notes=movements.notes)
     ledger = Store.open(store, create=True)
     with ledger.writing() as writer, _session(ledger, [batch], threads, memory_limit) as session:
         number = writer.store.run + 1
         attach_stored(session, writer.store)
+        session.register("export_orders", NO_EXPORT_ORDERS)
         _compute(session, known, movements.tables, number, on, progress)
         result = _result(session, number, on, preview=False, notes=[*movements.notes, *writer.notes])
         progress("commit")
@@ -99,6 +106,37 @@ def run(
         _write_run_times(writer, number, started)
         writer.commit(number, {"lettrage.run": str(number), "lettrage.batch_digest": result.batch_digest})
         return result
+
+
+def run_export_order(ledger: Store, *, order: str, legal_entity: str, created_on: date, on: date) -> int | None:
+    """Makes the payment order of an accounting export as a run of its own (spec §6, `at_export`).
+
+    Its batch is the order alone, its reference what the ledger last saw. Returns the run's number, None where the order
+    is in the ledger already: an export that was interrupted finds its order made.
+    """
+    started = datetime.now(UTC)
+    with ledger.writing() as writer, _session(ledger, [], None, None) as session:
+        attach_stored(session, writer.store)
+        if session.value("select count(*) from stored_documents where document = $order", {"order": order}):
+            return None
+        number = writer.store.run + 1
+        rows = pa.table(
+            {
+                "payment_order": [order],
+                "version": ["1"],
+                "legal_entity": [legal_entity],
+                "status": ["active"],
+                "created_on": [created_on.isoformat()],
+                "cutoff_on": [created_on.isoformat()],
+            }
+        )
+        batch = {"payment_orders": RawTable.from_arrow("payment_orders", rows)}
+        session.register("export_orders", pl.DataFrame({"payment_order": [order]}))
+        _compute(session, stored_reference(session), batch, number, on, lambda _: None)
+        _write(session, writer)
+        _write_run_times(writer, number, started)
+        writer.commit(number, {"lettrage.run": str(number), "lettrage.order": order})
+        return number
 
 
 def _session(ledger: Store, directories: list[Path], threads: int | None, memory_limit: str | None) -> Session:
@@ -130,6 +168,7 @@ def _compute(
     # Numbers come last: journals may share a code, and then payments stand between the documents (spec §4).
     progress("number")
     number_entries(session, number)
+    session.drop("lines", "entries", "contra_lines", "split_sections")
     progress("record")
     record(session, number, on, _batch_digest(session))
     _check_run(session)
@@ -176,10 +215,15 @@ def _check_run(session: Session) -> None:
     """
     checks = {
         "an entry does not balance": """
-            select entry_id::varchar from lines group by entry_id having sum(amount) <> 0 limit 1
+            select legal_entity || ' ' || journal_code || ' ' || entry_number from new_entry_lines
+            group by legal_entity, journal_code, fiscal_year, entry_number having sum(debit) <> sum(credit) limit 1
         """,
-        "a line has no account": "select entry_id::varchar from lines where account is null limit 1",
-        "an entry has no journal code": "select entry_id::varchar from entries where journal_code is null limit 1",
+        "a line has no account": """
+            select legal_entity || ' ' || document || ' ' || role from new_entry_lines where account is null limit 1
+        """,
+        "an entry has no journal code": """
+            select legal_entity || ' ' || journal from numbered_entries where journal_code is null limit 1
+        """,
         "a lettering does not balance": """
             select lettering from new_members
             group by legal_entity, employee, lettering, account, auxiliary having sum(owed) <> 0 limit 1

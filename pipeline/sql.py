@@ -39,9 +39,10 @@ _MACROS = (
     )
     """,
     "create macro minor_e4(digits) as (power10(4 - digits))",
-    "create macro e3(value) as ((value * 1000)::bigint)",
-    "create macro e4(value) as ((value * 10000)::bigint)",
-    "create macro e8(value) as ((value * 100000000)::bigint)",
+    # Decimals as whole numbers of their last decimal; the wider type is what keeps the product from overflowing.
+    "create macro e3(value) as ((value::decimal(6, 3) * 1000::decimal(4, 0))::bigint)",
+    "create macro e4(value) as ((value::decimal(22, 4) * 10000::decimal(5, 0))::bigint)",
+    "create macro e8(value) as ((value::decimal(28, 8) * 100000000::decimal(10, 0))::hugeint)",
     # Whole minor units of one currency, at a rate in hundred-millionths, to those of another.
     """
     create macro converted(minor, rate_e8, digits, target_digits) as (

@@ -23,7 +23,6 @@ payees as (
         employees.name,
         employees.auxiliary as own_auxiliary,
         employees.iban as given_iban,
-        payee_ibans.compact as iban,
         coalesce(payee_ibans.is_payable, false) as is_payable,
         payment_accounts.account,
         payment_accounts.auxiliary
@@ -45,7 +44,7 @@ select
     balance,
     payment_mode,
     name,
-    coalesce(iban, given_iban) as iban,
+    given_iban as iban,
     rendered(account, employee, coalesce(own_auxiliary, employee), legal_entity, compensation_key) as account,
     rendered(auxiliary, employee, coalesce(own_auxiliary, employee), legal_entity, compensation_key) as auxiliary,
     case

@@ -85,4 +85,6 @@ accepted_documents as (
     left join special_employees on documents.employee = special_employees.employee
 )
 
+-- A cancellation of what was never posted, its form being right, is ignored.
 select * from accepted_documents
+where was_posted or not is_cancelled

@@ -1,23 +1,23 @@
 -- Each expense's charge shared out over its splits: one row per (expense, split); split 0 where it is not allocated.
--- In: expense_amounts, active_allocations, split_sections. Out: charge_shares.
+-- In: expense_amounts, attached_allocations, split_sections. Out: charge_shares.
 -- Spec: section 4, "Allocations" (largest remainder in minor units of |charge|, ties to the lowest split).
 with
 
 splits as (
     select
         expense_amounts.expense_id,
-        active_allocations.split,
-        e4(min(active_allocations.percent)) as percent_e4,
+        attached_allocations.split,
+        e4(min(attached_allocations.percent)) as percent_e4,
         min(abs(expense_amounts.charge_minor::hugeint)) as charge_magnitude,
         min(abs(expense_amounts.charge_foreign_minor::hugeint)) as foreign_magnitude,
         min(sign(expense_amounts.charge_minor)) as charge_sign,
         min(sign(expense_amounts.charge_foreign_minor)) as foreign_sign
-    from active_allocations
+    from attached_allocations
     inner join expense_amounts
-        on active_allocations.report = expense_amounts.report
-            and active_allocations.version = expense_amounts.version
-            and active_allocations.expense = expense_amounts.expense
-    group by expense_amounts.expense_id, active_allocations.split
+        on attached_allocations.report = expense_amounts.report
+            and attached_allocations.version = expense_amounts.version
+            and attached_allocations.expense = expense_amounts.expense
+    group by expense_amounts.expense_id, attached_allocations.split
 ),
 
 shares as (

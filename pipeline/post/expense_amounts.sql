@@ -1,6 +1,6 @@
 -- What each accepted expense amounts to, in whole minor units: one row per expense.
 -- *_minor: of the legal entity's currency; *_foreign_minor: the same computation in the expense's own, at rate 1.
--- In: placed_expenses, accepted_documents, active_expense_taxes, vat_codes. Out: expense_amounts.
+-- In: placed_expenses, accepted_documents, attached_expense_taxes, vat_codes. Out: expense_amounts.
 -- Spec: section 4, "Amounts of an expense".
 with
 
@@ -45,12 +45,12 @@ gross_amounts as (
 taxed_amounts as (
     select
         gross_amounts.expense_id,
-        active_expense_taxes.vat_code,
+        attached_expense_taxes.vat_code,
         e3(vat_codes.rate) as rate_e3,
         e3(vat_codes.recoverable_percent) as recoverable_e3,
         coalesce(
             converted(
-                to_minor(active_expense_taxes.taxed_gross, gross_amounts.currency_digits),
+                to_minor(attached_expense_taxes.taxed_gross, gross_amounts.currency_digits),
                 gross_amounts.rate_e8,
                 gross_amounts.currency_digits,
                 gross_amounts.entity_digits
@@ -58,22 +58,22 @@ taxed_amounts as (
             gross_amounts.gross_minor
         ) as taxed_minor,
         coalesce(
-            to_minor(active_expense_taxes.taxed_gross, gross_amounts.currency_digits),
+            to_minor(attached_expense_taxes.taxed_gross, gross_amounts.currency_digits),
             gross_amounts.gross_foreign_minor
         ) as taxed_foreign_minor,
         converted(
-            to_minor(active_expense_taxes.vat_amount, gross_amounts.currency_digits),
+            to_minor(attached_expense_taxes.vat_amount, gross_amounts.currency_digits),
             gross_amounts.rate_e8,
             gross_amounts.currency_digits,
             gross_amounts.entity_digits
         ) as given_vat_minor,
-        to_minor(active_expense_taxes.vat_amount, gross_amounts.currency_digits) as given_vat_foreign_minor
-    from active_expense_taxes
+        to_minor(attached_expense_taxes.vat_amount, gross_amounts.currency_digits) as given_vat_foreign_minor
+    from attached_expense_taxes
     inner join gross_amounts
-        on active_expense_taxes.report = gross_amounts.report
-            and active_expense_taxes.version = gross_amounts.version
-            and active_expense_taxes.expense = gross_amounts.expense
-    inner join vat_codes on active_expense_taxes.vat_code = vat_codes.vat_code
+        on attached_expense_taxes.report = gross_amounts.report
+            and attached_expense_taxes.version = gross_amounts.version
+            and attached_expense_taxes.expense = gross_amounts.expense
+    inner join vat_codes on attached_expense_taxes.vat_code = vat_codes.vat_code
 ),
 
 vat_amounts as (

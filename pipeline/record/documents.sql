@@ -1,7 +1,7 @@
 -- The documents that the run touches, as they stand after it: one row per (document, legal entity).
 -- A row of state 'superseded' hides an earlier row of its key, which says no more of its document.
--- In: known_documents, posted_documents, entity_changes, accepted_documents, document_fates, document_entities,
---     quarantined_documents. Out: rows of the stored kind `documents`. Spec: sections 3 and 7.
+-- In: known_documents, posted_documents, entity_changes, accepted_documents, ignored_cancellations, document_fates,
+--     document_entities, quarantined_documents. Out: rows of the stored kind `documents`. Spec: sections 3 and 7.
 with
 
 first_runs as (
@@ -76,22 +76,21 @@ taken_over as (
         and known_documents.version < document_fates.version
 ),
 
-ignored_cancellations as (
+ignored_documents as (
     select
-        document_fates.document_kind,
-        document_fates.document,
+        ignored_cancellations.document_kind,
+        ignored_cancellations.document,
         document_entities.legal_entity,
-        document_fates.version,
-        document_fates.status,
+        ignored_cancellations.version,
+        ignored_cancellations.status,
         null::varchar as employee,
         null::date as event_date,
         null::varchar as content_digest,
         null::bigint as posted_run
-    from document_fates
+    from ignored_cancellations
     left join document_entities
-        on document_fates.document_kind = document_entities.document_kind
-            and document_fates.document = document_entities.document
-    where document_fates.fate = 'ignored' and document_fates.is_cancelled
+        on ignored_cancellations.document_kind = document_entities.document_kind
+            and ignored_cancellations.document = document_entities.document
 ),
 
 waiting_documents as (
@@ -143,7 +142,7 @@ touched_documents as (
     select
         *,
         'cancelled' as state
-    from ignored_cancellations
+    from ignored_documents
 
     union all
 

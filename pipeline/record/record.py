@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from pipeline.sql import identifier
 from pipeline.stage.stage import ALL_TABLES, row_key, waiting_rows
 from schemas import STORED
-from schemas.table import columns, validate
+from schemas.table import validate
 
 if TYPE_CHECKING:
     from datetime import date
@@ -82,15 +84,10 @@ def validate_kind(session: Session, kind: str) -> None:
 
     Raises: InvariantError naming the table and the column.
     """
-    names = [name for name, *_ in session.con.execute(f"describe {identifier('record_' + kind)}").fetchall()]
     model = STORED[kind]
     reader = session.con.sql(f"select * from {identifier('record_' + kind)}").to_arrow_reader(_SLICE)
-    import polars as pl
-
     for batch in reader:
-        frame = pl.DataFrame(batch)
-        validate(frame, model)
-    _ = names, columns
+        validate(pl.DataFrame(batch), model)
 
 
 def _record_entry_lines(session: Session) -> None:
@@ -105,7 +102,7 @@ def _record_entry_lines(session: Session) -> None:
         ).fetchall()
     ]
     bearing = ", ".join(f"sections['{axis}'] as {identifier('axis_' + axis)}" for axis in axes if identifier(axis))
-    session.create(
+    session.view(
         "record_entry_lines",
         f"""
         select * exclude (sections){", " if bearing else ""}{bearing} from new_entry_lines

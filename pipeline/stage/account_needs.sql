@@ -1,6 +1,6 @@
 -- The accounts that the judged documents may come to need: one row per (legal entity, role, key, employee).
 -- employee is '*' for all whom the chart does not name.
--- In: placed_expenses, active_expense_taxes, vat_codes, judged_advances, special_employees. Out: account_needs.
+-- In: placed_expenses, attached_expense_taxes, vat_codes, judged_advances, special_employees. Out: account_needs.
 -- Spec: section 3, `no_account`; section 4, "Accounts".
 with
 
@@ -19,13 +19,13 @@ taxes as (
     select distinct
         placed_expenses.legal_entity,
         placed_expenses.account_employee as employee,
-        active_expense_taxes.vat_code
-    from active_expense_taxes
+        attached_expense_taxes.vat_code
+    from attached_expense_taxes
     inner join placed_expenses
-        on active_expense_taxes.report = placed_expenses.report
-            and active_expense_taxes.version = placed_expenses.version
-            and active_expense_taxes.expense = placed_expenses.expense
-    inner join vat_codes on active_expense_taxes.vat_code = vat_codes.vat_code
+        on attached_expense_taxes.report = placed_expenses.report
+            and attached_expense_taxes.version = placed_expenses.version
+            and attached_expense_taxes.expense = placed_expenses.expense
+    inner join vat_codes on attached_expense_taxes.vat_code = vat_codes.vat_code
     where placed_expenses.is_known_entity and vat_codes.recoverable_percent > 0
 ),
 

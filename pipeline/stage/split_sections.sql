@@ -1,5 +1,5 @@
 -- The sections that each split bears, named or inherited: one row per (split, axis, section).
--- In: active_allocations, section_ancestors. Out: split_sections. Spec: section 4, "Allocations".
+-- In: attached_allocations, section_ancestors. Out: split_sections. Spec: section 4, "Allocations".
 with
 
 named_sections as (
@@ -11,7 +11,7 @@ named_sections as (
         split,
         axis,
         section
-    from active_allocations
+    from attached_allocations
     where split is not null and axis is not null and section is not null
 ),
 
@@ -23,8 +23,8 @@ split_sections as (
         named_sections.split,
         section_ancestors.ancestor_axis as axis,
         section_ancestors.ancestor as section,
-        min(named_sections.row_id) as row_id,
-        bool_or(section_ancestors.distance = 0) as is_named
+        -- The row that names the section, else the first that brings it.
+        arg_min(named_sections.row_id, (section_ancestors.distance > 0, named_sections.axis)) as row_id
     from named_sections
     inner join section_ancestors
         on named_sections.axis = section_ancestors.axis and named_sections.section = section_ancestors.section

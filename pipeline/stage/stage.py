@@ -6,6 +6,7 @@ The tables that a run's later steps read, all in the given Session:
     document_rows      a row a row of a document: what it belongs to, and two hashes of what it says
     document_fates     a row a document (versions.sql); row_fates: a row a row (row_fates.sql)
     judged_<table>     the rows of documents that are judged; active_<table>: of those not cancelled
+    attached_<table>   VAT rows and allocations whose expense is there; loose_<table>: whose is not
     placed_expenses    the judged expenses in their legal entity (expenses.sql)
     findings           rule, table_name, row_id, document_kind, document, version, row_key, column_name, value, message
     quarantined_documents   document_kind, document: what has a finding
@@ -96,6 +97,9 @@ def decide_fates(session: Session) -> None:
             f"on fates.table_name = '{table}' and fates.row_id = staged.row_id and fates.fate = 'judge'",
         )
         session.view(f"active_{table}", _active(movement))
+    for table in ("expense_taxes", "allocations"):
+        session.view(f"loose_{table}", _on_expenses(table, "anti"))
+        session.view(f"attached_{table}", _on_expenses(table, "semi"))
 
 
 def judge(session: Session) -> None:
@@ -103,6 +107,7 @@ def judge(session: Session) -> None:
     session.run(HERE / "expenses.sql", "placed_expenses")
     session.run(HERE / "section_ancestors.sql")
     session.run(HERE / "split_sections.sql")
+    session.run(HERE / "accountable_advances.sql")
     session.run(HERE / "account_needs.sql")
     session.run(HERE.parent / "post" / "accounts.sql")
     session.run(HERE.parent / "post" / "journal_codes.sql")
@@ -251,6 +256,16 @@ def _active(movement: Movement) -> str:
     """
 
 
+def _on_expenses(table: str, join: str) -> str:
+    """Selects the active rows of a child table whose expense is there (semi), or is not (anti)."""
+    return f"""
+        select rows.* from active_{table} as rows
+        {join} join judged_expenses
+            on rows.report = judged_expenses.report and rows.version = judged_expenses.version
+                and rows.expense = judged_expenses.expense
+    """
+
+
 def _formed(movement: Movement) -> str:
     """Selects the rows whose cells are looked at: the judged ones, and the new ones that wait alone."""
     fates = "return_fates" if movement is RETURNS else "row_fates"
@@ -303,7 +318,7 @@ def _missing_cells(movement: Movement) -> str:
                 select *, list_transform(coalesce(malformed, []), lambda cell: cell.column_name) as wrong
                 from ({_formed(movement)}) where {some}
             )
-            where not list_contains(wrong, null) and (len(wrong) = 0 or wrong[1] is not null)
+            where len(wrong) = 0 or wrong[1] is not null
         )
         where column_name is not null
     """

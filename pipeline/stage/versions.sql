@@ -92,7 +92,6 @@ document_fates as (
             when known.version = chosen_headers.version
                 then if(known.values_digest = document_digests.values_digest, 'unchanged', 'conflict')
             when chosen_headers.is_draft then 'ignored'
-            when chosen_headers.is_cancelled and not coalesce(known.is_posted, false) then 'ignored'
             when known.is_posted
                 and known.core_digest = document_digests.core_digest
                 and known.status <> 'cancelled'

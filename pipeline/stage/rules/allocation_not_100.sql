@@ -1,5 +1,5 @@
 -- Expenses whose splits do not add up to 100 percent, or one of whose splits has two percents.
--- In: active_allocations, placed_expenses. Out: findings. Spec: sections 3 and 4, "Allocations".
+-- In: attached_allocations, placed_expenses. Out: findings. Spec: sections 3 and 4, "Allocations".
 with
 
 splits as (
@@ -9,8 +9,9 @@ splits as (
         expense,
         split,
         min(percent) as percent,
-        max(percent) as highest_percent
-    from active_allocations
+        max(percent) as highest_percent,
+        bool_or(percent is null or split is null) as is_unreadable
+    from attached_allocations
     group by report, version, expense, split
 ),
 
@@ -21,7 +22,7 @@ allocated_expenses as (
         expense,
         sum(percent) as percent,
         bool_or(percent <> highest_percent) as is_ambiguous,
-        bool_or(percent is null or split is null) as is_unreadable
+        bool_or(is_unreadable) as is_unreadable
     from splits
     group by report, version, expense
 )

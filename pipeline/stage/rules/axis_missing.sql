@@ -1,20 +1,30 @@
 -- Splits without a section on an axis that is required, neither named nor inherited.
--- In: placed_expenses, active_allocations, split_sections, axes. Out: findings. Spec: sections 3 and 4.
+-- In: placed_expenses, attached_allocations, split_sections, axes. Out: findings. Spec: sections 3 and 4.
 with
 
 splits as (
-    select distinct
+    select
         placed_expenses.row_id,
         placed_expenses.report,
         placed_expenses.version,
         placed_expenses.expense,
-        coalesce(active_allocations.split, 0) as split
+        coalesce(attached_allocations.split, 0) as split
     from placed_expenses
-    left join active_allocations
-        on placed_expenses.report = active_allocations.report
-            and placed_expenses.version = active_allocations.version
-            and placed_expenses.expense = active_allocations.expense
+    left join attached_allocations
+        on placed_expenses.report = attached_allocations.report
+            and placed_expenses.version = attached_allocations.version
+            and placed_expenses.expense = attached_allocations.expense
     where not placed_expenses.is_cancelled
+    group by all
+    -- A row without axis or section is another finding; it may be the one that is missed here.
+    having bool_and(
+        attached_allocations.row_id is null
+        or (
+            attached_allocations.split is not null
+            and attached_allocations.axis is not null
+            and attached_allocations.section is not null
+        )
+    )
 ),
 
 required_axes as (
@@ -41,7 +51,7 @@ borne_axes as (
         expense,
         split,
         axis
-    from active_allocations
+    from attached_allocations
 )
 
 select

@@ -1,21 +1,33 @@
--- Splits whose sections, with those above them, are two on one axis.
--- In: split_sections. Out: findings. Spec: section 4, "Allocations".
+-- Splits whose sections, with those above them, are two on one axis; what is named there stands, else what comes first.
+-- In: attached_allocations, section_ancestors. Out: findings. Spec: section 4, "Allocations".
 with
 
-contradicted_axes as (
+led_to as (
     select
-        axis,
-        min(row_id) as row_id,
-        string_agg(section, ' and ' order by section) as sections
-    from split_sections
-    group by report, version, expense, split, axis
-    having count(*) > 1
+        attached_allocations.row_id,
+        section_ancestors.ancestor_axis as axis,
+        section_ancestors.ancestor as section,
+        first_value(section_ancestors.ancestor) over (
+            partition by
+                attached_allocations.report,
+                attached_allocations.version,
+                attached_allocations.expense,
+                attached_allocations.split,
+                section_ancestors.ancestor_axis
+            order by section_ancestors.distance > 0, attached_allocations.axis, section_ancestors.ancestor
+        ) as standing_section
+    from attached_allocations
+    inner join section_ancestors
+        on attached_allocations.axis = section_ancestors.axis and attached_allocations.section = section_ancestors.section
+    where attached_allocations.split is not null
 )
 
 select
     'allocations' as table_name,
     row_id,
     axis as column_name,
-    sections as value,
-    'one split leads to ' || sections || ' on axis ' || axis || ': name sections of one branch' as message
-from contradicted_axes
+    section as value,
+    'this section leads to ' || section || ' on axis ' || axis || ', another of the same split to ' || standing_section
+    || ': name sections of one branch' as message
+from led_to
+where section <> standing_section

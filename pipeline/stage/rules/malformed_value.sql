@@ -36,7 +36,34 @@ expense_sizes as (
     from placed_expenses
     where
         currency <> entity_currency
-        and abs(e4(gross)::hugeint) * e8(exchange_rate) >= 10000000000000000::hugeint * 10000000000
+        and abs(e4(gross)::hugeint) * abs(e8(exchange_rate)) >= 10000000000000000::hugeint * 10000000000
+),
+
+-- Expenses that are well one by one, in an entry whose total an amount cannot hold.
+entry_totals as (
+    select
+        report,
+        version,
+        sum(e4(gross)::hugeint * if(currency = entity_currency, 100000000, e8(exchange_rate))) as total,
+        max(abs(e4(gross)::hugeint) * if(currency = entity_currency, 100000000, e8(exchange_rate))) as largest
+    from placed_expenses
+    group by report, version, legal_entity, is_personal, payment_method
+),
+
+report_sizes as (
+    select
+        'expense_reports' as table_name,
+        judged_expense_reports.row_id,
+        null::varchar as column_name,
+        null::varchar as value,
+        'the expenses of the report add up to more than an amount can hold (14 digits): split it' as message
+    from entry_totals
+    inner join judged_expense_reports
+        on entry_totals.report = judged_expense_reports.report
+            and entry_totals.version = judged_expense_reports.version
+    where
+        abs(entry_totals.total) >= 10000000000000000::hugeint * 10000000000
+        and entry_totals.largest < 10000000000000000::hugeint * 10000000000
 ),
 
 tax_precision as (
@@ -141,6 +168,8 @@ union all
 select * from expense_rates
 union all
 select * from expense_sizes
+union all
+select * from report_sizes
 union all
 select * from tax_precision
 union all

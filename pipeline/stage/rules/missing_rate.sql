@@ -11,7 +11,6 @@ from placed_expenses
 inner join judged_expenses on placed_expenses.row_id = judged_expenses.row_id
 where
     placed_expenses.currency <> placed_expenses.entity_currency
-    and placed_expenses.currency_digits is not null
     and placed_expenses.exchange_rate is null
     and not placed_expenses.is_cancelled
     and not list_contains(list_transform(coalesce(judged_expenses.malformed, []), lambda cell: cell.column_name), 'exchange_rate')

@@ -1,5 +1,5 @@
 -- Expenses with several VAT codes, of which one does not say what it is computed on.
--- In: active_expense_taxes. Out: findings. Spec: section 3.
+-- In: attached_expense_taxes. Out: findings. Spec: section 3.
 with
 
 counted_taxes as (
@@ -8,7 +8,7 @@ counted_taxes as (
         taxed_gross,
         vat_amount,
         count(*) over (partition by report, version, expense) as codes
-    from active_expense_taxes
+    from attached_expense_taxes
 )
 
 select

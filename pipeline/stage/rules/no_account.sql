@@ -1,5 +1,5 @@
 -- Documents for which the chart has no account of a role that they may come to need.
--- In: placed_expenses, active_expense_taxes, vat_codes, judged_expense_reports, judged_advances, special_employees,
+-- In: placed_expenses, attached_expense_taxes, vat_codes, judged_expense_reports, accountable_advances, special_employees,
 --     accounts. Out: findings. Spec: section 3, `no_account`; section 4, "Accounts".
 with
 
@@ -32,18 +32,18 @@ expense_needs as (
 tax_needs as (
     select
         'expense_taxes' as table_name,
-        active_expense_taxes.row_id,
+        attached_expense_taxes.row_id,
         'vat_code' as column_name,
         placed_expenses.legal_entity,
         'vat' as role,
-        active_expense_taxes.vat_code as key,
+        attached_expense_taxes.vat_code as key,
         placed_expenses.account_employee as employee
-    from active_expense_taxes
+    from attached_expense_taxes
     inner join placed_expenses
-        on active_expense_taxes.report = placed_expenses.report
-            and active_expense_taxes.version = placed_expenses.version
-            and active_expense_taxes.expense = placed_expenses.expense
-    inner join vat_codes on active_expense_taxes.vat_code = vat_codes.vat_code
+        on attached_expense_taxes.report = placed_expenses.report
+            and attached_expense_taxes.version = placed_expenses.version
+            and attached_expense_taxes.expense = placed_expenses.expense
+    inner join vat_codes on attached_expense_taxes.vat_code = vat_codes.vat_code
     where placed_expenses.is_known_entity and vat_codes.recoverable_percent > 0
 ),
 
@@ -78,27 +78,27 @@ report_needs as (
 advance_needs as (
     select
         'advances' as table_name,
-        judged_advances.row_id,
+        accountable_advances.row_id,
         needs.column_name,
-        judged_advances.legal_entity,
+        accountable_advances.legal_entity,
         needs.role,
         needs.key,
         coalesce(special_employees.employee, '*') as employee
-    from judged_advances
-    left join special_employees on judged_advances.employee = special_employees.employee
+    from accountable_advances
+    left join special_employees on accountable_advances.employee = special_employees.employee
     cross join lateral (
         select
             unnest(['employee', 'kind', 'compensation']) as column_name,
             unnest(
                 [
                     'employee',
-                    if(judged_advances.kind = 'third_party', null, 'advance_' || judged_advances.kind),
+                    if(accountable_advances.kind = 'third_party', null, 'advance_' || accountable_advances.kind),
                     'advance_compensation'
                 ]
             ) as role,
-            unnest(['*', '*', judged_advances.compensation]) as key
+            unnest(['*', '*', accountable_advances.compensation]) as key
     ) as needs
-    inner join legal_entities on judged_advances.legal_entity = legal_entities.legal_entity
+    inner join legal_entities on accountable_advances.legal_entity = legal_entities.legal_entity
     where needs.role is not null and needs.key is not null
 ),
 

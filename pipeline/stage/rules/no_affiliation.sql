@@ -1,5 +1,6 @@
 -- Expenses without a legal entity of their own, on a day on which their employee belongs to none.
--- In: placed_expenses. Out: findings. Spec: section 4, "Legal entity of an expense".
+-- An employee who is unknown is another finding.
+-- In: placed_expenses, employees. Out: findings. Spec: section 4, "Legal entity of an expense".
 select
     'expenses' as table_name,
     row_id,
@@ -8,10 +9,10 @@ select
     'employee ' || employee || ' belongs to no legal entity on ' || incurred_on
     || ': add an affiliation from that day, or name the legal entity in the expense' as message
 from placed_expenses
+semi join employees on placed_expenses.employee = employees.employee
 where
     kept_entity is null
     and given_entity is null
     and affiliated_entity is null
-    and employee is not null
     and incurred_on is not null
     and not is_cancelled

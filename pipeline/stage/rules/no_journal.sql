@@ -1,5 +1,5 @@
 -- Documents for which the legal entity has no journal that they may come to need.
--- In: placed_expenses, judged_expense_reports, judged_advances, active_payment_orders, legal_entities, journal_codes.
+-- In: placed_expenses, judged_expense_reports, accountable_advances, active_payment_orders, legal_entities, journal_codes.
 -- Out: findings. Spec: section 3, `no_journal`.
 with
 
@@ -28,11 +28,11 @@ needs as (
 
     select
         'advances' as table_name,
-        judged_advances.row_id,
-        judged_advances.legal_entity,
+        accountable_advances.row_id,
+        accountable_advances.legal_entity,
         unnest(['advance', 'advance_imputation']) as journal
-    from judged_advances
-    inner join legal_entities on judged_advances.legal_entity = legal_entities.legal_entity
+    from accountable_advances
+    inner join legal_entities on accountable_advances.legal_entity = legal_entities.legal_entity
 
     union all
 

@@ -1,5 +1,5 @@
 -- Rows whose document, version or expense the batch does not bring.
--- In: row_fates, the staged tables' rows, active child tables. Out: findings. Spec: section 3.
+-- In: row_fates, the staged tables' rows, loose_expense_taxes, loose_allocations. Out: findings. Spec: section 3.
 with
 
 rows_without_document as (
@@ -20,31 +20,23 @@ rows_without_document as (
 taxes_without_expense as (
     select
         'expense_taxes' as table_name,
-        active_expense_taxes.row_id,
+        row_id,
         'expense' as column_name,
-        active_expense_taxes.expense as value,
+        expense as value,
         'the report has no expense of this id: send the expense, or leave its VAT row out' as message
-    from active_expense_taxes
-    anti join judged_expenses
-        on active_expense_taxes.report = judged_expenses.report
-            and active_expense_taxes.version = judged_expenses.version
-            and active_expense_taxes.expense = judged_expenses.expense
-    where active_expense_taxes.expense is not null
+    from loose_expense_taxes
+    where expense is not null
 ),
 
 allocations_without_expense as (
     select
         'allocations' as table_name,
-        active_allocations.row_id,
+        row_id,
         'expense' as column_name,
-        active_allocations.expense as value,
+        expense as value,
         'the report has no expense of this id: send the expense, or leave its allocation out' as message
-    from active_allocations
-    anti join judged_expenses
-        on active_allocations.report = judged_expenses.report
-            and active_allocations.version = judged_expenses.version
-            and active_allocations.expense = judged_expenses.expense
-    where active_allocations.expense is not null
+    from loose_allocations
+    where expense is not null
 )
 
 select * from rows_without_document

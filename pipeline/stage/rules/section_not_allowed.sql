@@ -40,7 +40,8 @@ governed_splits as (
         on split_sections.report = placed_expenses.report
             and split_sections.version = placed_expenses.version
             and split_sections.expense = placed_expenses.expense
-    left join employees on placed_expenses.employee = employees.employee
+    inner join employees on placed_expenses.employee = employees.employee
+    where placed_expenses.is_known_entity
 )
 
 select
@@ -48,7 +49,7 @@ select
     governed_splits.row_id,
     governed_splits.axis as column_name,
     governed_splits.section as value,
-    'employee ' || coalesce(governed_splits.employee, '?') || ' may not allocate to section ' || governed_splits.section
+    'employee ' || governed_splits.employee || ' may not allocate to section ' || governed_splits.section
     || ' of axis ' || governed_splits.axis || ': choose another, or add a right to section_rights' as message
 from governed_splits
 anti join section_rights

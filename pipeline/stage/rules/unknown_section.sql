@@ -1,18 +1,18 @@
 -- Allocations to an axis or a section that does not exist.
--- In: active_allocations, axes, sections. Out: findings. Spec: section 3.
+-- In: attached_allocations, axes, sections. Out: findings. Spec: section 3.
 with
 
 allocations as (
     select
-        active_allocations.row_id,
-        active_allocations.axis,
-        active_allocations.section,
+        attached_allocations.row_id,
+        attached_allocations.axis,
+        attached_allocations.section,
         axes.axis is not null as has_axis
-    from active_allocations
-    left join axes on active_allocations.axis = axes.axis
+    from attached_allocations
+    left join axes on attached_allocations.axis = axes.axis
     anti join sections
-        on active_allocations.axis = sections.axis and active_allocations.section = sections.section
-    where active_allocations.axis is not null and active_allocations.section is not null
+        on attached_allocations.axis = sections.axis and attached_allocations.section = sections.section
+    where attached_allocations.axis is not null and attached_allocations.section is not null
 )
 
 select

@@ -1,5 +1,5 @@
 -- Expenses whose VAT rows take more than the gross, or have the other sign; in the expense's currency.
--- In: active_expense_taxes, placed_expenses. Out: findings. Spec: section 3.
+-- In: attached_expense_taxes, placed_expenses. Out: findings. Spec: section 3.
 with
 
 tax_totals as (
@@ -9,7 +9,7 @@ tax_totals as (
         expense,
         sum(taxed_gross) as taxed_gross,
         sum(vat_amount) as vat_amount
-    from active_expense_taxes
+    from attached_expense_taxes
     group by report, version, expense
 ),
 
