@@ -1,0 +1,46 @@
+"""Every .sql file: its head says what it is, and it keeps amounts exact."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pipeline.sql import ctes, until
+from tests.tidy.tree import files, name
+
+SQL = [path for path in files(".sql") if name(path).startswith("pipeline/")]
+# Comments and texts are no arithmetic.
+ASIDE = re.compile(r"--[^\n]*|'(?:[^']|'')*'")
+INEXACT = {
+    "a division that is not //": re.compile(r"(?<!/)/(?!/)"),
+    "avg": re.compile(r"\bavg\s*\(|\bmean\s*\("),
+    "a floating-point type": re.compile(r"\b(?:double|float\d?|real)\b", re.IGNORECASE),
+}
+
+
+def head(query: str) -> str:
+    """Gives the comment that a file begins with."""
+    return re.match(r"(?:--[^\n]*\n)*", query).group().replace("\n-- ", " ")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("path", SQL, ids=name)
+def test_the_head_says_what_a_row_is_and_what_comes_in_and_out(path: Path) -> None:
+    said = head(path.read_text())
+    assert said.startswith("-- "), "begin with a comment: what one row is"
+    assert re.search(r"\bIn: ", said), "name the tables that it reads: In: …"
+    assert re.search(r"\bOut: ", said), "name the table that it makes: Out: …"
+
+
+@pytest.mark.parametrize("path", SQL, ids=name)
+def test_arithmetic_is_exact(path: Path) -> None:
+    query = ASIDE.sub(" ", path.read_text())
+    assert [what for what, pattern in INEXACT.items() if pattern.search(query)] == []
+
+
+@pytest.mark.parametrize("path", SQL, ids=name)
+def test_every_cte_can_be_looked_at_alone(path: Path) -> None:
+    query = path.read_text()
+    for cte in ctes(query):
+        assert until(query, cte).endswith(f"select * from {cte}")
