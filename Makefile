@@ -10,6 +10,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+LOCK   ?= requirements/dev.txt
 # More of pytest's options: make test ARGS="-k lettering"
 ARGS   ?=
 
@@ -26,10 +27,10 @@ help: ## List what make can do
 .PHONY: install
 install: $(STAMP) ## Set up .venv with the locked versions (does nothing while the lock is the same)
 
-$(STAMP): requirements/dev.txt pyproject.toml
+$(STAMP): $(LOCK) pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed: make install PYTHON=/path/to/python" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --require-hashes -r $(LOCK)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -56,6 +57,10 @@ test: install ## Run the fast tests, on all cores
 .PHONY: test-slow
 test-slow: install ## Run the slow tests, on all cores
 	$(BIN)/pytest -n auto -m slow $(ARGS)
+
+.PHONY: test-oldest
+test-oldest: ## Run the fast tests with the oldest versions that pyproject.toml allows (in .venv-oldest)
+	$(MAKE) test VENV=.venv-oldest LOCK=requirements/oldest.txt
 
 .PHONY: test-deep
 test-deep: install ## Try many more random companies than CI does, new ones each time
@@ -94,6 +99,7 @@ docs: install ## Write the generated pages again (the tests fail while they are 
 lock: install ## Compile requirements/*.txt; ARGS=--upgrade takes newer versions
 	$(COMPILE) $(ARGS) --output-file requirements/lock.txt
 	$(COMPILE) $(ARGS) --extra dev --output-file requirements/dev.txt
+	$(COMPILE) $(ARGS) --extra dev --resolution lowest-direct --output-file requirements/oldest.txt
 
 .PHONY: pre-commit
 pre-commit: install ## Have git run the linters before each commit

@@ -32,7 +32,7 @@ def test_nothing_is_installed_from_an_address() -> None:
 
 
 def test_every_locked_version_has_its_hashes() -> None:
-    for lock in ("lock.txt", "dev.txt"):
+    for lock in ("lock.txt", "dev.txt", "oldest.txt"):
         blocks = re.split(r"\n(?=[a-z])", (ROOT / "requirements" / lock).read_text())
         assert [block.splitlines()[0] for block in blocks[1:] if "--hash=sha256:" not in block] == []
         assert all(re.match(r"[\w.\[\]-]+==", block) for block in blocks[1:])
