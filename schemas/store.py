@@ -1,0 +1,269 @@
+"""The kinds of rows that the ledger store keeps: what the tables of spec §7 are read from, and the state of a run.
+
+Every kind is appended to, but for the two snapshots that a run replaces whole; `run` says which run added a row. Where
+a key can come again, the row of the highest run counts.
+"""
+
+from __future__ import annotations
+
+import pandera.polars as pa
+import polars as pl
+
+from schemas import ledger
+from schemas.table import Table, field
+from schemas.terms import Amount, DocumentKind, Instant, Rule
+
+
+class EntryLines(Table, key=("legal_entity", "journal_code", "fiscal_year", "entry_number", "line_number")):
+    """A row a line of an entry, as it was posted; its lettering is a mark of its own."""
+
+    run: pl.Int64 = field("the run that posted it", ge=1)
+    legal_entity: str = field("whose books")
+    journal: str = field("what is posted", values=ledger.Journal)
+    journal_code: str = field("code of the journal")
+    fiscal_year: pl.Int32 = field("calendar year in which the fiscal year ends")
+    entry_number: pl.Int64 = field("1, 2, 3… without a gap", ge=1)
+    line_number: pl.Int32 = field("1, 2, 3… within the entry", ge=1)
+    entry_date: pl.Date = field("posting date")
+    document_kind: str = field("what kind of document is behind it", values=DocumentKind)
+    document: str = field("the document's id")
+    version: pl.Int32 = field("the version that posted it", ge=1)
+    document_date: pl.Date = field("event date of that version")
+    reversal: bool = field("whether the entry is a contra-entry")
+    reverses: pl.Int64 = field("number of the entry contra-passed", required=False)
+    reverses_fiscal_year: pl.Int32 = field("fiscal year of the entry contra-passed", required=False)
+    employee: str = field("the employee whose document it is")
+    role: str = field("what the account is for", values=ledger.Role)
+    account: str = field("general account")
+    auxiliary: str = field("auxiliary account", required=False)
+    nominal_side: str = field("the side that the rule names", values=ledger.Side)
+    debit: Amount = field("0 on a credit line", ge=0)
+    credit: Amount = field("0 on a debit line", ge=0)
+    currency: str = field("ISO 4217 code of the books' currency")
+    foreign_currency: str = field("ISO 4217 code of the expense's currency where that is another", required=False)
+    foreign_amount: Amount = field("amount in the foreign currency, debit positive", required=False)
+    expense: str = field("the expense that the line bears", required=False)
+    expense_type: str = field("that expense's type", required=False)
+    vat_code: str = field("VAT code, on VAT lines", required=False)
+    label: str = field("label of the expense, else of the document")
+    payment_method: str = field("the company method, in the company-paid journal", required=False)
+    axes: str = pa.Field(
+        alias=r"^axis_[a-z][a-z0-9_]{0,29}$", regex=True, nullable=True, description="section of the charge line on the axis"
+    )
+
+    @pa.dataframe_check
+    def one_side(cls, lines: pa.PolarsData) -> pl.LazyFrame:  # noqa: N805 - pandera makes it a class method
+        """Exactly one of debit and credit is 0."""
+        return lines.lazyframe.select((pl.col("debit") == 0) != (pl.col("credit") == 0))
+
+
+class Letterings(Table, key=("legal_entity", "employee", "lettering")):
+    """A row a lettering made."""
+
+    run: pl.Int64 = field("the run")
+    legal_entity: str = field("the legal entity")
+    employee: str = field("whose account")
+    lettering: str = field("its code")
+    lettered_on: pl.Date = field("event date of the order")
+    lettered_run: pl.Int64 = field("the run that made it")
+    payment_order: str = field("the order")
+
+
+class Deletterings(Table, key=("legal_entity", "employee", "lettering")):
+    """A row a lettering dissolved."""
+
+    run: pl.Int64 = field("the run")
+    legal_entity: str = field("the legal entity")
+    employee: str = field("whose account")
+    lettering: str = field("its code")
+    delettered_on: pl.Date = field("event date of what dissolved it")
+    delettered_run: pl.Int64 = field("the run that dissolved it")
+
+
+class LetteringLines(
+    Table,
+    key=("legal_entity", "employee", "lettering", "journal_code", "fiscal_year", "entry_number", "line_number"),
+):
+    """A row a line of a lettering, with what it takes to open the line again."""
+
+    run: pl.Int64 = field("the run")
+    legal_entity: str = field("the legal entity")
+    employee: str = field("whose account")
+    lettering: str = field("the lettering")
+    journal_code: str = field("the line's journal code")
+    fiscal_year: pl.Int32 = field("the line's fiscal year")
+    entry_number: pl.Int64 = field("the line's entry")
+    line_number: pl.Int32 = field("the line within its entry")
+    entry_date: pl.Date = field("the line's posting date")
+    document_kind: str = field("the line's document", values=DocumentKind)
+    document: str = field("the line's document")
+    account: str = field("general account")
+    auxiliary: str = field("auxiliary account", required=False)
+    owed: Amount = field("credit less debit")
+    reverses: pl.Int64 = field("number of the entry contra-passed", required=False)
+    reverses_fiscal_year: pl.Int32 = field("fiscal year of the entry contra-passed", required=False)
+
+
+class OpenLines(Table, key=("legal_entity", "journal_code", "fiscal_year", "entry_number", "line_number")):
+    """A row a change of a line of role `employee`: opened, closed, or opened again."""
+
+    run: pl.Int64 = field("the run")
+    legal_entity: str = field("the legal entity")
+    employee: str = field("whose account")
+    journal_code: str = field("the line's journal code")
+    fiscal_year: pl.Int32 = field("the line's fiscal year")
+    entry_number: pl.Int64 = field("the line's entry")
+    line_number: pl.Int32 = field("the line within its entry")
+    entry_date: pl.Date = field("the line's posting date")
+    document_kind: str = field("the line's document", values=DocumentKind)
+    document: str = field("the line's document")
+    account: str = field("general account")
+    auxiliary: str = field("auxiliary account", required=False)
+    owed: Amount = field("credit less debit")
+    reverses: pl.Int64 = field("number of the entry contra-passed", required=False)
+    reverses_fiscal_year: pl.Int32 = field("fiscal year of the entry contra-passed", required=False)
+    last_lettering: str = field("the lettering, dissolved since, that last held it", required=False)
+    is_open: bool = field("whether it is unlettered")
+
+
+class Payments(ledger.Payments, key=("payment_order", "employee")):
+    """A row a change of a payment."""
+
+    run: pl.Int64 = field("the run")
+
+
+class PaymentReturns(Table, key=("payment_order", "employee")):
+    """A row a return taken."""
+
+    run: pl.Int64 = field("the run")
+    payment_order: str = field("the order")
+    employee: str = field("whose payment came back")
+    returned_on: pl.Date = field("the day it came back")
+    reason: str = field("the bank's reason", required=False)
+
+
+class Documents(Table, key=("document_kind", "document", "legal_entity")):
+    """A row a change of a document in a legal entity; state 'superseded' hides the row of its key."""
+
+    run: pl.Int64 = field("the run")
+    document_kind: str = field("what kind", values=DocumentKind)
+    document: str = field("its id")
+    legal_entity: str = field("the legal entity", required=False)
+    version: pl.Int32 = field("the version last posted, taken over or waiting")
+    status: str = field("that version's status", required=False)
+    first_run: pl.Int64 = field("the run that first saw it")
+    last_run: pl.Int64 = field("the run that last changed it")
+    state: str = field("posted, quarantined, cancelled or superseded")
+    employee: str = field("whose it is", required=False)
+    event_date: pl.Date = field("event date of the version that last posted", required=False)
+    values_digest: str = field("digest of all that the version says", required=False)
+    core_digest: str = field("digest of what makes a version another one", required=False)
+    content_digest: str = field("digest of its accounting content in the legal entity", required=False)
+    posted_run: pl.Int64 = field("the run that made the entries it has in force there", required=False)
+
+
+class Quarantine(Table, key=("table_name", "document", "version", "row_key", "rule", "column_name")):
+    """A row a finding that is resolved."""
+
+    run: pl.Int64 = field("the run")
+    table_name: str = field("the table of the row")
+    document: str = field("the row's document", required=False)
+    version: pl.Int32 = field("the document's version", required=False)
+    row_key: str = field("the row's key")
+    rule: str = field("the rule that it breaks", values=Rule)
+    column_name: str = field("the column", required=False)
+    value: str = field("what stands there", required=False)
+    message: str = field("what is wrong and what to mend")
+    first_run: pl.Int64 = field("the run that found it")
+    last_run: pl.Int64 = field("the last run that found it")
+    resolved_run: pl.Int64 = field("the run that did not find it any more", required=False)
+    legal_entity: str = field("of the order, where it leaves an employee out", required=False)
+    employee: str = field("who is left out", required=False)
+    fate: str = field("how its row waits: document, orphan, alone; left_out where an employee is left out")
+
+
+class Findings(Quarantine, key=("table_name", "document", "version", "row_key", "rule", "column_name")):
+    """A row a finding that is open (a snapshot)."""
+
+
+class Waiting(Table, key=("table_name", "document", "version")):
+    """A row a row that waits in quarantine, as it came (a snapshot)."""
+
+    table_name: str = field("its table")
+    document_kind: str = field("its document's kind")
+    document: str = field("its document", required=False)
+    version: pl.Int32 = field("its document's version", required=False)
+    row_json: str = field("its cells as they stood")
+    fate: str = field("how it waits: with its document, as an orphan, or alone")
+
+
+class EmployeeState(Table, key=("legal_entity", "employee")):
+    """A row a change of an employee's accounts: how they stand after the run."""
+
+    run: pl.Int64 = field("the run")
+    legal_entity: str = field("the legal entity")
+    employee: str = field("the employee")
+    third_party: Amount = field("balance of role employee, debit positive")
+    advance_one_time: Amount = field("balance of role advance_one_time", ge=0)
+    advance_regular: Amount = field("balance of role advance_regular")
+    lettering_count: pl.Int64 = field("how many letterings the account has had")
+
+
+class Series(Table, key=("legal_entity", "journal_code", "fiscal_year")):
+    """A row a change of a numbering series."""
+
+    run: pl.Int64 = field("the run")
+    legal_entity: str = field("the legal entity")
+    journal_code: str = field("the journal code")
+    fiscal_year: pl.Int32 = field("the fiscal year")
+    last_number: pl.Int64 = field("the last number given")
+
+
+class Balances(Table, key=("legal_entity", "account", "auxiliary")):
+    """A row what a run adds to an account."""
+
+    run: pl.Int64 = field("the run")
+    legal_entity: str = field("the legal entity")
+    account: str = field("general account")
+    auxiliary: str = field("auxiliary account", required=False)
+    debit: Amount = field("sum of its debits", ge=0)
+    credit: Amount = field("sum of its credits", ge=0)
+
+
+class ExpenseEntities(Table, key=("report", "expense")):
+    """A row the legal entity in which an expense was first posted, which it keeps."""
+
+    run: pl.Int64 = field("the run")
+    report: str = field("the report")
+    expense: str = field("the expense")
+    legal_entity: str = field("its legal entity")
+
+
+class Runs(ledger.Runs, key=("run", "table_name")):
+    """A row a run and movement table."""
+
+
+class RunTimes(Table, key=("run",)):
+    """A row a run: when and where."""
+
+    run: pl.Int64 = field("the run")
+    started_at: Instant = field("when it began, UTC")
+    finished_at: Instant = field("when it was written, UTC")
+    host: str = field("the machine")
+    software_version: str = field("the version of lettrage")
+
+
+class Reference(Table, key=("run", "table_name")):
+    """A row a row of a reference table, kept whole by each run in which the table changed."""
+
+    run: pl.Int64 = field("the run")
+    table_name: str = field("the reference table")
+    row_json: str = field("its cells")
+
+
+class ReferenceDigests(Table, key=("run", "table_name")):
+    """A row a change of a reference table."""
+
+    run: pl.Int64 = field("the run")
+    table_name: str = field("the reference table")
+    digest: str = field("digest of its rows")
