@@ -60,7 +60,7 @@ class EntryLines(Table, key=("legal_entity", "journal_code", "fiscal_year", "ent
     expense_type: str = field("that expense's type", required=False)
     vat_code: str = field("VAT code, on VAT lines", required=False)
     label: str = field("label of the expense, else of the document")
-    axes: str = pa.Field(
+    axes: str | None = pa.Field(
         alias=r"^axis_[a-z][a-z0-9_]{0,29}$",
         regex=True,
         nullable=True,

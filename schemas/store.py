@@ -47,7 +47,7 @@ class EntryLines(Table, key=("legal_entity", "journal_code", "fiscal_year", "ent
     vat_code: str = field("VAT code, on VAT lines", required=False)
     label: str = field("label of the expense, else of the document")
     payment_method: str = field("the company method, in the company-paid journal", required=False)
-    axes: str = pa.Field(
+    axes: str | None = pa.Field(
         alias=r"^axis_[a-z][a-z0-9_]{0,29}$", regex=True, nullable=True, description="section of the charge line on the axis"
     )
 

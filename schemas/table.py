@@ -160,14 +160,12 @@ def validate(frame: pl.DataFrame, model: type[Table]) -> pl.DataFrame:
     try:
         model.validate(frame, lazy=True)
     except SchemaErrors as errors:
-        cases = errors.failure_cases
-        said = [
-            f"{column or 'table'}: {check}" + (f", as {', '.join(map(str, examples[:3]))}" if any(examples) else "")
-            for column, check, examples in cases.group_by("column", "check", maintain_order=True)
-            .agg(pl.col("failure_case").cast(pl.String, strict=False))
-            .iter_rows()
-        ]
+        said: dict[str, list[str]] = {}
+        for case in errors.failure_cases.rows(named=True):
+            said.setdefault(f"{case['column'] or 'table'}: {case['check']}", []).append(str(case["failure_case"]))
         raise InvariantError(
-            "; ".join(said), where=f"table {model.__name__}", mend="this is a fault of lettrage: please report it"
+            "; ".join(f"{what}, as {', '.join(examples[:3])}" for what, examples in said.items()),
+            where=f"table {model.__name__}",
+            mend="this is a fault of lettrage: please report it",
         ) from None
     return frame

@@ -84,6 +84,8 @@ def _is_native(column: Column, given: str) -> bool:
     kind = given.upper()
     if column.form is Form.DATE:
         return kind == "DATE"
+    if column.form is Form.BOOLEAN:
+        return kind == "BOOLEAN"
     if column.form in (Form.INTEGER, Form.BIGINT):
         return kind in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
     if column.form in _DECIMALS and kind.startswith("DECIMAL("):
@@ -102,6 +104,14 @@ def _typed(column: Column, given: str) -> str:
     if column.form is Form.ENUM:
         values = ", ".join(f"'{value}'" for value in column.values)
         return f"case when {name} in ({values}) then {name} end"
+    if column.form is Form.BOOLEAN:
+        return name if given.upper() == "BOOLEAN" else f"case {name} when 'true' then true when 'false' then false end"
+    if column.form is Form.MONTH_DAY:
+        # The year is a leap year, so that 02-29 is a day.
+        return (
+            f"case when regexp_full_match({name}, '[0-9]{{2}}-[0-9]{{2}}') "
+            f"and try_cast('2024-' || {name} as date) is not null then {name} end"
+        )
     if column.form is Form.DATE:
         if native:
             return name

@@ -24,7 +24,7 @@ from pipeline.sql import identifier
 from pipeline.stage.cast import staged_query
 from pipeline.stage.ibans import iban_table
 from schemas import MOVEMENTS
-from schemas.table import columns
+from schemas.table import columns, key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +60,7 @@ class Movement:
 
     @property
     def key(self) -> tuple[str, ...]:
-        return MOVEMENTS[self.table].key
+        return key(MOVEMENTS[self.table])
 
 
 DOCUMENT_TABLES = (
@@ -325,15 +325,15 @@ def _missing_cells(movement: Movement) -> str:
 
 
 def _duplicate_rows(movement: Movement) -> str:
-    key = [identifier(name) for name in movement.key]
+    names = [identifier(name) for name in movement.key]
     nullable = {column.name for column in movement.columns if not column.required}
     complete = " and ".join(f"{identifier(name)} is not null" for name in movement.key if name not in nullable)
-    same = " and ".join(f"judged.{name} is not distinct from copied.{name}" for name in key)
+    same = " and ".join(f"judged.{name} is not distinct from copied.{name}" for name in names)
     return f"""
         select '{movement.table}' as table_name, judged.row_id, copied.copies
         from judged_{movement.table} as judged
         inner join (
-            select {", ".join(key)}, count(*) as copies from judged_{movement.table}
+            select {", ".join(names)}, count(*) as copies from judged_{movement.table}
             where {complete} group by all having count(*) > 1
         ) as copied on {same}
     """
