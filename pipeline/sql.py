@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import polars as pl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    import polars as pl
     import pyarrow as pa
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*\Z")
@@ -135,6 +135,7 @@ class Session:
     ) -> None:
         self._spill = tempfile.TemporaryDirectory(prefix="lettrage-")
         self.con = duckdb.connect(":memory:")
+        self._kinds: dict[str, str] = {}
         allowed = [str(Path(directory).resolve()) for directory in directories]
         settings: list[tuple[str, Any]] = [
             ("allowed_directories", [*allowed, self._spill.name]),
@@ -172,18 +173,20 @@ class Session:
     def register(self, table: str, data: pl.DataFrame | pa.Table) -> None:
         """Makes a frame readable by SQL under the name `table`, in place of what had that name."""
         self.drop(table)
-        arrow = data if not hasattr(data, "to_arrow") else data.to_arrow()
-        self.con.register(table, arrow)
+        self.con.register(table, data.to_arrow() if isinstance(data, pl.DataFrame) else data)
+        self._kinds[table] = "frame"
 
     def create(self, table: str, query: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Makes the table `table` of what `query` selects, in place of what had that name."""
         self.drop(table)
         self.con.execute(f"create temp table {identifier(table)} as {query}", _used(query, parameters))
+        self._kinds[table] = "table"
 
     def view(self, table: str, query: str) -> None:
         """Makes `table` a name for `query`: computed when it is read."""
         self.drop(table)
         self.con.execute(f"create temp view {identifier(table)} as {query}")
+        self._kinds[table] = "view"
 
     def run(self, path: Path, table: str | None = None, **parameters: Any) -> None:
         """Makes the table named after the file (or `table`) of what the file selects."""
@@ -213,15 +216,11 @@ class Session:
     def drop(self, *tables: str) -> None:
         """Forgets tables, views and registered frames; none of them need be there."""
         for table in tables:
-            kind = self.value(
-                "select table_type from information_schema.tables where table_name = $name", {"name": table}
-            )
-            if kind is None:
-                continue
-            if kind == "VIEW":
-                self.con.execute(f"drop view {identifier(table)}")
-            else:
-                self.con.execute(f"drop table {identifier(table)}")
+            kind = self._kinds.pop(table, None)
+            if kind == "frame":
+                self.con.unregister(table)
+            elif kind is not None:
+                self.con.execute(f"drop {kind} {identifier(table)}")
 
 
 def until(query: str, cte: str) -> str:
