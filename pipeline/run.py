@@ -26,7 +26,7 @@ from pipeline.ledger.reference import stored_reference
 from pipeline.ledger.store import Store
 from pipeline.pay.pay import pay
 from pipeline.post.post import number_entries, post_documents
-from pipeline.record.record import KINDS, SNAPSHOTS, record, validate_kind
+from pipeline.record.record import KINDS, SNAPSHOTS, record, validate_segments
 from pipeline.sql import Session, identifier
 from pipeline.stage.reference import read_reference
 from pipeline.stage.stage import ALL_TABLES, decide_fates, judge, stage_rows
@@ -251,7 +251,7 @@ def _write(session: Session, writer: Writer) -> None:
         if kind in SNAPSHOTS:
             writer.replace(kind)
         writer.write(kind, session.con.sql(f"select * from {identifier('record_' + kind)}"))
-        validate_kind(session, kind)
+        validate_segments(kind, writer.written(kind))
 
 
 def _write_reference(session: Session, writer: Writer, known: Mapping[str, pl.DataFrame], number: int) -> None:

@@ -141,6 +141,10 @@ class Writer:
         self._added.append((path.relative_to(self.store.root).as_posix(), path.stat().st_size, rows))
         return rows
 
+    def written(self, kind: str) -> list[Path]:
+        """The segments of a kind that this writer has written and not committed."""
+        return [self.store.root / name for name, _, _ in self._added if _kind_of(name) == kind]
+
     def replace(self, kind: str) -> None:
         """Puts what the kind held before out of force: this commit's segments are all of it."""
         self._replaced.add(kind)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from pipeline.sql import identifier
 from pipeline.stage.stage import ALL_TABLES, row_key, waiting_rows
@@ -40,7 +41,7 @@ _FILES = (
 KINDS = ("entry_lines", *_FILES, "findings", "quarantine", "waiting")
 
 #: how many rows are checked against their model at a time, so that memory stays bounded
-_SLICE = 1_000_000
+_SLICE = 250_000
 
 
 def record(session: Session, number: int, on: date, batch_digest: str) -> None:
@@ -79,15 +80,15 @@ def record(session: Session, number: int, on: date, batch_digest: str) -> None:
     )
 
 
-def validate_kind(session: Session, kind: str) -> None:
-    """Holds the rows of record_<kind> to the kind's model, a slice at a time.
+def validate_segments(kind: str, segments: list[Path]) -> None:
+    """Holds what was written of a kind to its model, a slice at a time, before it is committed.
 
     Raises: InvariantError naming the table and the column.
     """
-    model = STORED[kind]
-    reader = session.con.sql(f"select * from {identifier('record_' + kind)}").to_arrow_reader(_SLICE)
-    for batch in reader:
-        validate(pl.DataFrame(batch), model)
+    for segment in segments:
+        with pq.ParquetFile(segment) as file:
+            for batch in file.iter_batches(_SLICE):
+                validate(pl.DataFrame(batch), STORED[kind])
 
 
 def _record_entry_lines(session: Session) -> None:
