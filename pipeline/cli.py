@@ -44,6 +44,13 @@ class Group(click.Group):
         except LettrageError as error:
             click.echo(f"lettrage: {error}", err=True)
             ctx.exit(error.exit_code)
+        except Exception as error:
+            # DuckDB is heavy: it is only loaded where a command has used it.
+            duckdb = sys.modules.get("duckdb")
+            if duckdb is None or not isinstance(error, (duckdb.Error, OSError)):
+                raise
+            click.echo(f"lettrage: the ledger is untouched; {str(error).splitlines()[0]}", err=True)
+            ctx.exit(1)
 
 
 _DIRECTORY = click.Path(path_type=Path, file_okay=False)

@@ -46,9 +46,11 @@ _MACROS = (
     # Whole minor units of one currency, at a rate in hundred-millionths, to those of another.
     """
     create macro converted(minor, rate_e8, digits, target_digits) as (
-        divide_rounded(minor::hugeint * rate_e8, power10(8 + digits - target_digits))::bigint
+        divide_rounded(minor::hugeint * rate_e8, power10(8 + digits - target_digits))
     )
     """,
+    # What an amount of 14 digits before the point must stay below, in whole minor units.
+    "create macro largest_minor(digits) as (100000000000000::hugeint * power10(digits))",
     "create macro to_minor(amount, digits) as (e4(amount) // minor_e4(digits))",
     # A chart row's account or auxiliary with its placeholders filled in; empty is none (spec §4, "Accounts").
     """

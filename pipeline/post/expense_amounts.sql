@@ -38,7 +38,7 @@ accepted_expenses as (
 gross_amounts as (
     select
         *,
-        converted(gross_foreign_minor, rate_e8, currency_digits, entity_digits) as gross_minor
+        converted(gross_foreign_minor, rate_e8, currency_digits, entity_digits)::bigint as gross_minor
     from accepted_expenses
 ),
 
@@ -54,7 +54,7 @@ taxed_amounts as (
                 gross_amounts.rate_e8,
                 gross_amounts.currency_digits,
                 gross_amounts.entity_digits
-            ),
+            )::bigint,
             gross_amounts.gross_minor
         ) as taxed_minor,
         coalesce(
@@ -66,7 +66,7 @@ taxed_amounts as (
             gross_amounts.rate_e8,
             gross_amounts.currency_digits,
             gross_amounts.entity_digits
-        ) as given_vat_minor,
+        )::bigint as given_vat_minor,
         to_minor(attached_expense_taxes.vat_amount, gross_amounts.currency_digits) as given_vat_foreign_minor
     from attached_expense_taxes
     inner join gross_amounts

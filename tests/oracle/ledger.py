@@ -6,7 +6,7 @@ Where the spec is silent or can be read in two ways, the reading chosen stands i
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -25,13 +25,13 @@ Reading (§2)
  1. A decimal has digits on both sides of its point (".5" and "5." are malformed); whole numbers are digits alone
     ("1.0" is no version and no split; leading zeros do no harm).
  2. ISO codes without a minor unit (XAU, XDR, XTS, XXX…) and currencies withdrawn from list one are unknown_currency.
- 3. A converted gross that DECIMAL(18, 4) cannot hold is malformed_value on the expense's gross.
+ 3. A converted gross that DECIMAL(18, 4) cannot hold is malformed_value on the expense's gross; where each expense can
+    be held and an entry's total can't, on the report's head.
     Links of the reference that are no parents (an affiliation's employee, a right's department) may point nowhere.
 Rows (§3)
  4. retried counts every row that waited, those too that are not tried again (unreadable rows, orphan rows): they are
     quarantined once more. Their findings' last_run stays: no run made them again.
- 5. An unreadable row waits alone for ever; sent again it waits twice, each with its own findings. Its findings are
-    those of its cells.
+ 5. An unreadable row waits alone for ever; the same row sent again replaces it. Its findings are those of its cells.
  6. An orphan row has the finding orphan_row alone. It is superseded by a batch that brings a head of its document
     with its version or a higher one, whatever becomes of that; or by orphan rows of the same document and version.
     Version and head are those of the batch: children of an old version sent without a head are orphans.
@@ -343,6 +343,7 @@ class Oracle:
         self.waiting_returns: dict[tuple[str, str | None], list[Row]] = {}
         self.waiting_orphans: list[Row] = []
         self.waiting_unreadable: list[Row] = []
+        self.fresh_unreadable: set[int] = set()
         self.taken_returns: dict[tuple[str, str], tuple[date, str | None]] = {}
         self.expense_entities: dict[tuple[str, str], str] = {}
         self.entries: list[Entry] = []
@@ -388,6 +389,7 @@ class Oracle:
                 self.counts[row.table]["retried"] += 1
         for rows in self.waiting_returns.values():
             self.counts["payment_returns"]["retried"] += len(rows)
+        self.fresh_unreadable = set()
         for row in self.waiting_orphans + self.waiting_unreadable:
             self.counts[row.table]["retried"] += 1
         # Unreadable rows of earlier runs stay as they are, and so do their findings.
@@ -461,6 +463,13 @@ class Oracle:
 
     def _wait_alone(self, row: Row) -> None:
         """Keeps a row whose document or version cannot be read, for ever."""
+        same = [still for still in self.waiting_unreadable if still.table == row.table and still.cells == row.cells]
+        for still in same:
+            if id(still) not in self.fresh_unreadable:
+                self.waiting_unreadable.remove(still)
+                self.counts[row.table]["quarantined"] -= 1
+                self._count("superseded", [still])
+        self.fresh_unreadable.add(id(row))
         self.waiting_unreadable.append(row)
         self._count("quarantined", [row])
         document = row["payment_order"] if row.table == "payment_returns" else row[ID_OF[KIND_OF[row.table]]]
@@ -670,8 +679,11 @@ class Oracle:
             if entity and currency is not None and rate is not None:
                 if currency == entity["currency"] and rate != 1:
                     malformed(row, "exchange_rate")
-                elif row["gross"] is not None and abs(row["gross"] * rate) >= 10**14 - Fraction(1, 20_000):
-                    malformed(row, "gross")
+                elif row["gross"] is not None and currency in MINOR_UNITS:
+                    if abs(rounded(row["gross"] * rate, MINOR_UNITS[entity["currency"]])) >= 10**14:
+                        malformed(row, "gross")
+        if document.kind == "expense_report":
+            self._total_form(document, malformed)
         for row in document.of("expense_taxes"):
             too_fine(row, "taxed_gross", currencies.get(row["expense"]))
             too_fine(row, "vat_amount", currencies.get(row["expense"]))
@@ -688,6 +700,21 @@ class Oracle:
             if (row["report"] is None) == (row["employee"] is None):
                 malformed(row, "report")
         return findings
+
+    def _total_form(self, document: Document, malformed: Callable[[Row, str], None]) -> None:
+        """Judges whether the entries' totals can be held, where each expense can."""
+        grosses: dict[tuple[str, str], list[Fraction]] = defaultdict(list)
+        for row in document.of("expenses"):
+            entity = self.entities.get(self._expense_entity(document, row) or "")
+            if not entity or row["gross"] is None or row["payment_method"] is None or row["currency"] not in MINOR_UNITS:
+                continue
+            rate = 1 if row["currency"] == entity["currency"] else row["exchange_rate"]
+            if rate is not None:
+                gross = rounded(row["gross"] * rate, MINOR_UNITS[entity["currency"]])
+                grosses[entity["legal_entity"], row["payment_method"]].append(gross)
+        for of_entry in grosses.values():
+            if abs(sum(of_entry)) >= 10**14 > max(abs(gross) for gross in of_entry):
+                malformed(document.head, "report")
 
     def _changed(self, document: Document) -> list[Finding]:
         """Judges what a later version may not change."""
@@ -1740,7 +1767,7 @@ class Oracle:
             if waiting and not (known and known.posted):
                 head = waiting.document.head
                 places: list[str | None] = [head.values.get("legal_entity")]
-                version, status, state = waiting.document.version, head.cells["status"], "quarantined"
+                version, status, state = waiting.document.version, head["status"], "quarantined"
                 last_run = waiting.last_run
             else:
                 assert known is not None

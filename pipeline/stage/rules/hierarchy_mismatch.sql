@@ -1,6 +1,18 @@
 -- Splits whose sections, with those above them, are two on one axis; what is named there stands, else what comes first.
--- In: attached_allocations, section_ancestors. Out: findings. Spec: section 4, "Allocations".
+-- In: attached_allocations, sections, section_ancestors. Out: findings. Spec: section 4, "Allocations".
 with
+
+-- Where a split names a section that does not exist, what it would lead to cannot be told.
+unknown_splits as (
+    select
+        attached_allocations.report,
+        attached_allocations.version,
+        attached_allocations.expense,
+        attached_allocations.split
+    from attached_allocations
+    anti join sections
+        on attached_allocations.axis = sections.axis and attached_allocations.section = sections.section
+),
 
 led_to as (
     select
@@ -19,6 +31,11 @@ led_to as (
     from attached_allocations
     inner join section_ancestors
         on attached_allocations.axis = section_ancestors.axis and attached_allocations.section = section_ancestors.section
+    anti join unknown_splits
+        on attached_allocations.report = unknown_splits.report
+            and attached_allocations.version = unknown_splits.version
+            and attached_allocations.expense = unknown_splits.expense
+            and attached_allocations.split = unknown_splits.split
     where attached_allocations.split is not null
 )
 

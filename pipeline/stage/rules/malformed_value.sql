@@ -25,7 +25,7 @@ expense_rates as (
     where currency = entity_currency and exchange_rate <> 1
 ),
 
--- An amount that 18 digits cannot hold once it is in the legal entity's currency; gross in ten-thousandths.
+-- An amount that 18 digits cannot hold once it is in the legal entity's currency.
 expense_sizes as (
     select
         'expenses' as table_name,
@@ -36,7 +36,9 @@ expense_sizes as (
     from placed_expenses
     where
         currency <> entity_currency
-        and abs(e4(gross)::hugeint) * abs(e8(exchange_rate)) >= 10000000000000000::hugeint * 10000000000
+        and abs(
+            converted(to_minor(gross, currency_digits), e8(exchange_rate), currency_digits, entity_digits)
+        ) >= largest_minor(entity_digits)
 ),
 
 -- Expenses that are well one by one, in an entry whose total an amount cannot hold.
@@ -44,9 +46,15 @@ entry_totals as (
     select
         report,
         version,
-        sum(e4(gross)::hugeint * if(currency = entity_currency, 100000000, e8(exchange_rate))) as total,
-        max(abs(e4(gross)::hugeint) * if(currency = entity_currency, 100000000, e8(exchange_rate))) as largest
-    from placed_expenses
+        any_value(entity_digits) as entity_digits,
+        sum(converted(to_minor(gross, currency_digits), rate_e8, currency_digits, entity_digits)) as total,
+        max(abs(converted(to_minor(gross, currency_digits), rate_e8, currency_digits, entity_digits))) as largest
+    from (
+        select
+            *,
+            if(currency = entity_currency, 100000000, e8(exchange_rate)) as rate_e8
+        from placed_expenses
+    ) as rated_expenses
     group by report, version, legal_entity, is_personal, payment_method
 ),
 
@@ -62,8 +70,8 @@ report_sizes as (
         on entry_totals.report = judged_expense_reports.report
             and entry_totals.version = judged_expense_reports.version
     where
-        abs(entry_totals.total) >= 10000000000000000::hugeint * 10000000000
-        and entry_totals.largest < 10000000000000000::hugeint * 10000000000
+        abs(entry_totals.total) >= largest_minor(entry_totals.entity_digits)
+        and entry_totals.largest < largest_minor(entry_totals.entity_digits)
 ),
 
 tax_precision as (
@@ -106,8 +114,14 @@ tax_sizes as (
     ) as amounts
     where
         placed_expenses.currency <> placed_expenses.entity_currency
-        and abs(e4(amounts.value)::hugeint) * e8(placed_expenses.exchange_rate)
-        >= 10000000000000000::hugeint * 10000000000
+        and abs(
+            converted(
+                to_minor(amounts.value, placed_expenses.currency_digits),
+                e8(placed_expenses.exchange_rate),
+                placed_expenses.currency_digits,
+                placed_expenses.entity_digits
+            )
+        ) >= largest_minor(placed_expenses.entity_digits)
 ),
 
 advance_precision as (
