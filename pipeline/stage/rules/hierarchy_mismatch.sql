@@ -2,16 +2,34 @@
 -- In: attached_allocations, sections, section_ancestors. Out: findings. Spec: section 4, "Allocations".
 with
 
--- Where a split names a section that does not exist, what it would lead to cannot be told.
-unknown_splits as (
+-- Where a split names a section that does not exist, what stands above it cannot be told.
+unknown_sections as (
     select
         attached_allocations.report,
         attached_allocations.version,
         attached_allocations.expense,
-        attached_allocations.split
+        attached_allocations.split,
+        attached_allocations.axis
     from attached_allocations
     anti join sections
         on attached_allocations.axis = sections.axis and attached_allocations.section = sections.section
+),
+
+dead_ends as (
+    select
+        attached_allocations.row_id,
+        min(section_ancestors.distance) as distance
+    from attached_allocations
+    inner join unknown_sections
+        on attached_allocations.report = unknown_sections.report
+            and attached_allocations.version = unknown_sections.version
+            and attached_allocations.expense = unknown_sections.expense
+            and attached_allocations.split = unknown_sections.split
+    inner join section_ancestors
+        on attached_allocations.axis = section_ancestors.axis
+            and attached_allocations.section = section_ancestors.section
+            and unknown_sections.axis = section_ancestors.ancestor_axis
+    group by attached_allocations.row_id
 ),
 
 led_to as (
@@ -31,12 +49,9 @@ led_to as (
     from attached_allocations
     inner join section_ancestors
         on attached_allocations.axis = section_ancestors.axis and attached_allocations.section = section_ancestors.section
-    anti join unknown_splits
-        on attached_allocations.report = unknown_splits.report
-            and attached_allocations.version = unknown_splits.version
-            and attached_allocations.expense = unknown_splits.expense
-            and attached_allocations.split = unknown_splits.split
+    left join dead_ends on attached_allocations.row_id = dead_ends.row_id
     where attached_allocations.split is not null
+        and section_ancestors.distance < coalesce(dead_ends.distance, 1000)
 )
 
 select
