@@ -26,6 +26,7 @@ def post_documents(session: Session) -> None:
     """Makes the entries of the run's reports and advances: contra-entries, new ones, imputations."""
     session.run(HERE / "accepted_documents.sql")
     session.run(HERE / "ignored_cancellations.sql")
+    session.run(HERE / "unchanged_orders.sql")
     session.run(HERE / "expense_amounts.sql")
     session.run(HERE / "charge_shares.sql")
     session.run(HERE / "journals" / "expense_report.sql", "report_lines")

@@ -1,7 +1,7 @@
 -- The documents that the run touches, as they stand after it: one row per (document, legal entity).
 -- A row of state 'superseded' hides an earlier row of its key, which says no more of its document.
--- In: known_documents, posted_documents, entity_changes, accepted_documents, ignored_cancellations, document_fates,
---     document_entities, quarantined_documents. Out: rows of the stored kind `documents`. Spec: sections 3 and 7.
+-- In: known_documents, posted_documents, entity_changes, accepted_documents, ignored_cancellations, unchanged_orders,
+--     document_fates, document_entities, quarantined_documents. Out: rows of the stored kind `documents`. Spec: sections 3 and 7.
 with
 
 first_runs as (
@@ -51,6 +51,7 @@ settled_orders as (
         null::varchar as content_digest,
         $run::bigint as posted_run
     from accepted_documents
+    anti join unchanged_orders on accepted_documents.document = unchanged_orders.document
     where document_kind = 'payment_order'
 ),
 
@@ -70,8 +71,10 @@ taken_over as (
     inner join known_documents
         on document_fates.document_kind = known_documents.document_kind
             and document_fates.document = known_documents.document
+    left join unchanged_orders
+        on document_fates.document_kind = 'payment_order' and document_fates.document = unchanged_orders.document
     where
-        document_fates.fate = 'unchanged'
+        (document_fates.fate = 'unchanged' or unchanged_orders.document is not null)
         and known_documents.posted_run is not null
         and known_documents.version < document_fates.version
 ),

@@ -1,5 +1,6 @@
 -- What became of every row of the run, in the end: one row per row of the batch and of the quarantine.
--- In: document_rows, row_fates, quarantined_documents, ignored_cancellations, posted_documents, 
+-- In: document_rows, row_fates, quarantined_documents, ignored_cancellations, unchanged_orders,
+--     posted_documents, 
 --     staged_payment_returns, return_fates, findings, unpaid_returns. Out: row_outcomes. Spec: section 3.
 with
 
@@ -13,6 +14,7 @@ document_outcomes as (
             when row_fates.fate <> 'judge' then row_fates.fate
             when quarantined_documents.document is not null then 'quarantined'
             when ignored_cancellations.document is not null then 'ignored'
+            when unchanged_orders.document is not null then 'unchanged'
             else coalesce(posted_documents.fate, 'posted')
         end as outcome
     from document_rows
@@ -24,6 +26,8 @@ document_outcomes as (
     left join ignored_cancellations
         on document_rows.document_kind = ignored_cancellations.document_kind
             and document_rows.document = ignored_cancellations.document
+    left join unchanged_orders
+        on document_rows.document_kind = 'payment_order' and document_rows.document = unchanged_orders.document
     left join posted_documents
         on document_rows.document_kind = posted_documents.document_kind
             and document_rows.document = posted_documents.document

@@ -106,6 +106,7 @@ def judge(session: Session) -> None:
     """Makes findings and quarantined_documents: every rule over the judged rows, and the cells of rows that wait alone."""
     session.run(HERE / "expenses.sql", "placed_expenses")
     session.run(HERE / "section_ancestors.sql")
+    session.run(HERE / "brought_sections.sql")
     session.run(HERE / "split_sections.sql")
     session.run(HERE / "accountable_advances.sql")
     session.run(HERE / "account_needs.sql")
