@@ -142,6 +142,126 @@ def dump(store: Path, out: Path, as_json: bool) -> None:
 
 @main.command()
 @_store
+@click.option("--format", "format_name", default=None, help="A format's name, or the path of a .toml file.")
+@click.option("--profile", "profile_file", type=_FILE, default=None, help="A profile: a .toml file.")
+@click.option("--entity", default=None, help="The legal entity.")
+@click.option("--from", "first", type=_DAY, default=None, help="First posting date.")
+@click.option("--through", "last", type=_DAY, default=None, help="Last posting date.")
+@click.option("--order", default=None, help="Write the bank's file of this payment order.")
+@click.option("--again", "again_number", type=int, default=None, help="Write the files of this export anew.")
+@click.option("--cancel", "cancel_number", type=int, default=None, help="Cancel this export: its entries are free again.")
+@click.option("--out", type=_DIRECTORY, default=None, help="Directory for the files.")
+@click.option("--on", type=_DAY, default=None, help="The day the export is made on.  [default: today]")
+@click.option("--preview", is_flag=True, help="Show totals and balances; record and write nothing.")
+@_as_json
+def export(
+    store: Path,
+    format_name: str | None,
+    profile_file: Path | None,
+    entity: str | None,
+    first: date | None,
+    last: date | None,
+    order: str | None,
+    again_number: int | None,
+    cancel_number: int | None,
+    out: Path | None,
+    on: date | None,
+    preview: bool,
+    as_json: bool,
+) -> None:
+    """Write entries in the format of an accounting package, or the bank's file of an order."""
+    from pipeline.exports import export as exporting
+    from pipeline.ledger.store import Store
+    from pipeline.screen import export_as_dict, print_export
+
+    ledger = Store.open(store)
+    if cancel_number is not None:
+        exporting.cancel(ledger, cancel_number)
+        click.echo(f"export {cancel_number} is cancelled; its entries are free again")
+        return
+    if out is None and not preview:
+        raise click.UsageError("Missing option '--out'.")
+    folder = out or Path()
+    if order is not None:
+        files = exporting.export_order(ledger, order=order, out=folder)
+        said = [{"name": file.name, "bytes": len(file.content), "sha256": file.sha256} for file in files]
+        click.echo(json.dumps({"files": said}) if as_json else "\n".join(str(folder / file.name) for file in files))
+        return
+    if again_number is not None:
+        result = exporting.again(ledger, again_number, folder)
+    else:
+        if (format_name is None) == (profile_file is None):
+            raise click.UsageError("Give either --format or --profile.")
+        profile = (
+            exporting.load_profile(profile_file)
+            if profile_file is not None
+            else exporting.Profile(name=str(format_name), format=str(format_name))
+        )
+        chosen = entity or profile.entity
+        if chosen is None:
+            raise click.UsageError("Missing option '--entity'.")
+        result = exporting.export(
+            ledger,
+            profile=profile,
+            entity=chosen,
+            first=first,
+            last=last,
+            on=on or date.today(),  # noqa: DTZ011 - the day on the wall is meant
+            out=folder,
+            preview=preview,
+            pay=_pay_at_export(chosen, last, on),
+        )
+    if as_json:
+        click.echo(json.dumps(export_as_dict(result), default=str, ensure_ascii=False, indent=2))
+    else:
+        print_export(result, folder)
+
+
+def _pay_at_export(entity: str, last: date | None, on: date | None) -> Callable[[Any, str], Any]:
+    """Makes the order of an export, for an entity whose payments are made by its exports (spec §6)."""
+
+    def pay(ledger: Any, order: str) -> Any:
+        from pipeline.ledger.store import Store
+        from pipeline.run import run_export_order
+
+        day = on or date.today()  # noqa: DTZ011 - the day on the wall is meant
+        run_export_order(ledger, order=order, legal_entity=entity, created_on=last or day, on=day)
+        return Store.open(ledger.root)
+
+    return pay
+
+
+@main.command("exports")
+@_store
+@_as_json
+def list_exports(store: Path, as_json: bool) -> None:
+    """List what was exported."""
+    from pipeline.exports.export import exports
+    from pipeline.ledger.store import Store
+
+    rows = exports(Store.open(store)).to_dicts()
+    if as_json:
+        click.echo(json.dumps(rows, default=str, ensure_ascii=False, indent=2))
+        return
+    for row in rows:
+        period = f"{row['first_on'] or '…'} – {row['last_on'] or '…'}"
+        click.echo(
+            f"{row['export_number']:>5}  {row['export_status']:<9}  {row['legal_entity']:<8}  {row['profile']:<16}  "
+            f"{period}  {row['entry_count']:>8,} entries  run {row['run']}"
+        )
+
+
+@main.command()
+def formats() -> None:
+    """List what can be exported."""
+    from pipeline.exports.export import formats as known
+
+    for name, title in known():
+        click.echo(f"{name:<16} {title}")
+
+
+@main.command()
+@_store
 @_as_json
 @click.pass_context
 def check(ctx: click.Context, store: Path, as_json: bool) -> None:

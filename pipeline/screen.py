@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from decimal import Decimal
 
+    from pathlib import Path
+    from typing import Any
+
+    from pipeline.exports.export import ExportResult
     from pipeline.run import RunResult
 
 STEPS = ("read", "stage", "judge", "post", "pay", "number", "record", "commit")
@@ -87,3 +91,38 @@ def print_run(result: RunResult, console: Console | None = None) -> None:
             + ", ".join(f"{row['rule']} {row['findings']:,}" for row in result.waiting),
             highlight=False,
         )
+
+
+def export_as_dict(result: ExportResult) -> dict[str, Any]:
+    """An export for machines; files by name, size and digest."""
+    return {
+        **{name: value for name, value in result.__dict__.items() if name != "files"},
+        "files": [{"name": file.name, "bytes": len(file.content), "sha256": file.sha256} for file in result.files],
+    }
+
+
+def print_export(result: ExportResult, folder: Path, console: Console | None = None) -> None:
+    """Prints what an export took, or with a preview would take."""
+    out = console or Console()
+    if not result.entries:
+        out.print(f"nothing to export: profile {result.profile} has taken every entry of {result.legal_entity} in the period")
+        return
+    totals = Table("journal", "fiscal year", title=f"Export {result.number or '(preview)'} of {result.legal_entity}")
+    for name in ("entries", "lines", "debit", "credit"):
+        totals.add_column(name, justify="right")
+    for row in result.totals:
+        totals.add_row(
+            row["journal_code"], str(row["fiscal_year"]), f"{row['entries']:,}", f"{row['lines']:,}",
+            money(row["debit"]), money(row["credit"]),
+        )
+    out.print(totals)
+    for row in result.balances:
+        out.print(f"  {row['account']:<12} {row['auxiliary'] or '':<14} {money(row['balance']):>16}", highlight=False)
+    for row in result.left_out:
+        out.print(f"left out: journal {row['journal']} account {row['account']}: {row['entries']:,} entries", highlight=False)
+    for file in result.files:
+        if result.number is None:
+            head = file.content[:2000].decode("utf-8", "replace").splitlines()[:5]
+            out.print(f"{file.name}, {len(file.content):,} bytes", *([] if file.name.endswith(".xlsx") else head), sep="\n", markup=False, highlight=False)
+        else:
+            out.print(str(folder / file.name), highlight=False, soft_wrap=True)

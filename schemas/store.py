@@ -267,3 +267,41 @@ class ReferenceDigests(Table, key=("run", "table_name")):
     run: pl.Int64 = field("the run")
     table_name: str = field("the reference table")
     digest: str = field("digest of its rows")
+
+
+class Exports(Table, key=("export_number", "sequence")):
+    """A row a change of an export: recorded, cancelled. The highest sequence of a number counts."""
+
+    run: pl.Int64 = field("the run that it read the ledger as of")
+    sequence: pl.Int64 = field("counts the changes of all exports")
+    export_number: pl.Int64 = field("counts the exports")
+    export_status: str = field("recorded or cancelled")
+    profile: str = field("the profile, or the format's name where none was given")
+    format: str = field("name of the format")
+    definition: str = field("the format itself, so that the same bytes come again")
+    legal_entity: str = field("whose entries")
+    first_on: pl.Date = field("first day of the period", required=False)
+    last_on: pl.Date = field("last day of the period", required=False)
+    exported_on: pl.Date = field("the day it was said to be made on")
+    entry_count: pl.Int64 = field("entries taken")
+    line_count: pl.Int64 = field("lines written")
+    files: str = field("names, sizes and SHA-256 of the files, as JSON")
+    totals: str = field("entries, lines, debit and credit by journal, as JSON")
+
+
+class ExportEntries(Table, key=("export_number", "legal_entity", "journal_code", "fiscal_year", "entry_number")):
+    """A row an entry that an export took."""
+
+    export_number: pl.Int64 = field("the export")
+    legal_entity: str = field("the entry's legal entity")
+    journal_code: str = field("the entry's journal code")
+    fiscal_year: pl.Int32 = field("the entry's fiscal year")
+    entry_number: pl.Int64 = field("the entry's number")
+
+
+class OrderAccounts(Table, key=("payment_order",)):
+    """A row the bank account that an order was paid from, where it named one."""
+
+    run: pl.Int64 = field("the run")
+    payment_order: str = field("the order")
+    bank_account: str = field("the account it named")

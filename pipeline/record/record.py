@@ -36,6 +36,7 @@ _FILES = (
     "series",
     "balances",
     "expense_entities",
+    "order_accounts",
     "runs",
 )
 KINDS = ("entry_lines", *_FILES, "findings", "quarantine", "waiting")
