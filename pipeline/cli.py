@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 QUARANTINED = 3
 
 
-class Day(click.ParamType):
+class Day(click.ParamType[date]):
     """A day as ISO 8601 writes it."""
 
     name = "date"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Reads a day, or ends the command with what is wrong with it."""
         if isinstance(value, date):
             return value
         try:
@@ -39,6 +40,7 @@ class Group(click.Group):
     """Turns an error of ours into its sentence and exit code; nobody should ever read a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Gives the command."""
         try:
             return super().invoke(ctx)
         except LettrageError as error:
@@ -149,7 +151,9 @@ def dump(store: Path, out: Path, as_json: bool) -> None:
 @click.option("--through", "last", type=_DAY, default=None, help="Last posting date.")
 @click.option("--order", default=None, help="Write the bank's file of this payment order.")
 @click.option("--again", "again_number", type=int, default=None, help="Write the files of this export anew.")
-@click.option("--cancel", "cancel_number", type=int, default=None, help="Cancel this export: its entries are free again.")
+@click.option(
+    "--cancel", "cancel_number", type=int, default=None, help="Cancel this export: its entries are free again."
+)
 @click.option("--out", type=_DIRECTORY, default=None, help="Directory for the files.")
 @click.option("--on", type=_DAY, default=None, help="The day the export is made on.  [default: today]")
 @click.option("--preview", is_flag=True, help="Show totals and balances; record and write nothing.")
@@ -244,7 +248,7 @@ def list_exports(store: Path, as_json: bool) -> None:
         click.echo(json.dumps(rows, default=str, ensure_ascii=False, indent=2))
         return
     for row in rows:
-        period = f"{row['first_on'] or '…'} – {row['last_on'] or '…'}"
+        period = f"{row['first_on'] or '…'} - {row['last_on'] or '…'}"
         click.echo(
             f"{row['export_number']:>5}  {row['export_status']:<9}  {row['legal_entity']:<8}  {row['profile']:<16}  "
             f"{period}  {row['entry_count']:>8,} entries  run {row['run']}"

@@ -13,10 +13,12 @@ import shutil
 import sys
 import time
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import click
+import polars as pl
 from click.testing import CliRunner
 from rich.console import Console
 from rich.table import Table
@@ -51,8 +53,17 @@ def main() -> None:
         runs.append(
             json.loads(
                 command(
-                    "run", "--reference", str(SAMPLE / "reference"), "--batch", str(batch), "--store", str(STORE),
-                    "--on", "2026-04-02", "--json", done=(0, 3),
+                    "run",
+                    "--reference",
+                    str(SAMPLE / "reference"),
+                    "--batch",
+                    str(batch),
+                    "--store",
+                    str(STORE),
+                    "--on",
+                    "2026-04-02",
+                    "--json",
+                    done=(0, 3),
                 )
             )
         )
@@ -63,8 +74,6 @@ def main() -> None:
 
 def entities() -> list[dict[str, str]]:
     """The legal entities of the sample."""
-    import polars as pl
-
     return pl.read_csv(SAMPLE / "reference" / "legal_entities.csv", infer_schema=False).to_dicts()
 
 
@@ -81,8 +90,22 @@ def export_months(screen: Console, runs: list[dict[str, Any]]) -> int:
                 out = OUT / code / first.strftime("%Y-%m")
                 made = json.loads(
                     command(
-                        "export", "--store", str(STORE), "--format", name, "--entity", code, "--from", str(first),
-                        "--through", str(last), "--out", str(out), "--on", "2026-04-02", "--json",
+                        "export",
+                        "--store",
+                        str(STORE),
+                        "--format",
+                        name,
+                        "--entity",
+                        code,
+                        "--from",
+                        str(first),
+                        "--through",
+                        str(last),
+                        "--out",
+                        str(out),
+                        "--on",
+                        "2026-04-02",
+                        "--json",
                     )
                 )
                 files += len(made["files"])
@@ -102,8 +125,21 @@ def export_years(screen: Console) -> int:
             last = date.fromordinal(date(year + 1, month, day).toordinal() - 1)
             made = json.loads(
                 command(
-                    "export", "--store", str(STORE), "--format", "fec", "--entity", entity["legal_entity"], "--from",
-                    str(first), "--through", str(last), "--out", str(OUT / entity["legal_entity"]), "--on", "2026-04-02",
+                    "export",
+                    "--store",
+                    str(STORE),
+                    "--format",
+                    "fec",
+                    "--entity",
+                    entity["legal_entity"],
+                    "--from",
+                    str(first),
+                    "--through",
+                    str(last),
+                    "--out",
+                    str(OUT / entity["legal_entity"]),
+                    "--on",
+                    "2026-04-02",
                     "--json",
                 )
             )
@@ -124,9 +160,22 @@ def export_orders(screen: Console, runs: list[dict[str, Any]]) -> int:
 
 def summary(screen: Console, runs: list[dict[str, Any]], files: int, checked: str, seconds: float) -> None:
     """Prints rows in and out, entries by journal, payments, quarantine and balances."""
-    rows = Table("run", "rows in", "retried", "posted", "unchanged", "superseded", "ignored", "quarantined", title="Rows in and out")
+    rows = Table(
+        "run",
+        "rows in",
+        "retried",
+        "posted",
+        "unchanged",
+        "superseded",
+        "ignored",
+        "quarantined",
+        title="Rows in and out",
+    )
     for run in runs:
-        totals = [sum(table[name] for table in run["rows"]) for name in ("rows_in", "retried", "posted", "unchanged", "superseded", "ignored", "quarantined")]
+        totals = [
+            sum(table[name] for table in run["rows"])
+            for name in ("rows_in", "retried", "posted", "unchanged", "superseded", "ignored", "quarantined")
+        ]
         rows.add_row(str(run["run"]), *(f"{total:,}" for total in totals))
     screen.print(rows)
     seen = json.loads(command("status", "--store", str(STORE), "--json"))
@@ -141,8 +190,6 @@ def summary(screen: Console, runs: list[dict[str, Any]], files: int, checked: st
 
 def status_tables(screen: Console, seen: dict[str, Any]) -> None:
     """Prints entries by journal, payments and balances as `lettrage status` has them."""
-    from decimal import Decimal
-
     entries = Table("legal entity", "journal code", "fiscal year", "entries", title="Entries by journal")
     for row in seen["series"]:
         entries.add_row(row["legal_entity"], row["journal_code"], str(row["fiscal_year"]), f"{row['entries']:,}")
@@ -154,8 +201,12 @@ def status_tables(screen: Console, seen: dict[str, Any]) -> None:
     balances = Table("legal entity", "debit", "credit", "agree", "owed to employees", "advances", title="Balances")
     for row in seen["balances"]:
         balances.add_row(
-            row["legal_entity"], money(Decimal(row["debit"])), money(Decimal(row["credit"])),
-            "yes" if row["debit"] == row["credit"] else "NO", money(Decimal(row["owed"])), money(Decimal(row["advances"])),
+            row["legal_entity"],
+            money(Decimal(row["debit"])),
+            money(Decimal(row["credit"])),
+            "yes" if row["debit"] == row["credit"] else "NO",
+            money(Decimal(row["owed"])),
+            money(Decimal(row["advances"])),
         )
     screen.print(balances)
 

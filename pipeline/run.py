@@ -181,9 +181,7 @@ def _register_reference(session: Session, known: Mapping[str, pl.DataFrame]) -> 
         "currencies",
         pl.DataFrame({"currency": list(MINOR_UNITS), "digits": list(MINOR_UNITS.values())}).cast({"digits": pl.Int32}),
     )
-    session.create(
-        "special_employees", "select distinct employee from chart_of_accounts where employee <> '*'"
-    )
+    session.create("special_employees", "select distinct employee from chart_of_accounts where employee <> '*'")
     session.register("movement_tables", pl.DataFrame({"table_name": [movement.table for movement in ALL_TABLES]}))
 
 
@@ -192,7 +190,8 @@ def _batch_digest(session: Session) -> str:
     rows = session.query(
         """
         select table_name, count(*) as rows, sum(values_hash::hugeint)::varchar as said,
-            sum(values_hash::hugeint * if(table_name = 'payment_exclusions', 1, coalesce(version, 0)))::varchar as versions
+            sum(values_hash::hugeint * if(table_name = 'payment_exclusions', 1, coalesce(version, 0)))::varchar
+                as versions
         from document_rows where origin = 'batch' group by table_name
         union all
         select 'payment_returns', count(*), sum(hashed)::varchar, '' from (
@@ -272,7 +271,8 @@ def _write_reference(session: Session, writer: Writer, known: Mapping[str, pl.Da
         writer.write(
             "reference",
             session.con.sql(
-                f"select {number}::bigint as run, '{table}' as table_name, to_json(reference_rows)::varchar as row_json "
+                f"select {number}::bigint as run, '{table}' as table_name, "
+                "to_json(reference_rows)::varchar as row_json "
                 "from reference_rows order by row_json"
             ),
         )

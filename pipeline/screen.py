@@ -12,12 +12,14 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from decimal import Decimal
-
     from pathlib import Path
     from typing import Any
 
     from pipeline.exports.export import ExportResult
     from pipeline.run import RunResult
+
+#: how many findings are shown, so that a bad batch does not flood the screen
+_SHOWN = 20
 
 STEPS = ("read", "stage", "judge", "post", "pay", "number", "record", "commit")
 
@@ -50,7 +52,10 @@ def money(amount: Decimal, currency: str = "") -> str:
 def print_run(result: RunResult, console: Console | None = None) -> None:
     """Prints what a run did: rows, entries, payments, what went to quarantine."""
     out = console or Console()
-    out.print(f"[bold]Run {result.run}[/bold] on {result.run_on}" + (" (preview: nothing written)" if result.is_preview else ""))
+    out.print(
+        f"[bold]Run {result.run}[/bold] on {result.run_on}"
+        + (" (preview: nothing written)" if result.is_preview else "")
+    )
     for note in result.notes:
         out.print(f"note: {note}", highlight=False)
     rows = Table("table", title="Rows")
@@ -65,7 +70,10 @@ def print_run(result: RunResult, console: Console | None = None) -> None:
             entries.add_column(name, justify="right")
         for row in result.entries:
             entries.add_row(
-                row["legal_entity"], row["journal"], f"{row['entries']:,}", f"{row['lines']:,}",
+                row["legal_entity"],
+                row["journal"],
+                f"{row['entries']:,}",
+                f"{row['lines']:,}",
                 money(row["amount"], row["currency"]),
             )
         out.print(entries)
@@ -78,19 +86,23 @@ def print_run(result: RunResult, console: Console | None = None) -> None:
                 row["payment_order"], row["legal_entity"], row["status"], f"{row['payments']:,}", money(row["amount"])
             )
         out.print(payments)
-    if result.findings:
-        findings = Table("table", "key", "rule", "what to mend", title=f"New in quarantine: {len(result.findings):,}")
-        for row in result.findings[:20]:
-            findings.add_row(row["table_name"], row["row_key"], row["rule"], row["message"])
-        out.print(findings)
-        if len(result.findings) > 20:
-            out.print(f"… and {len(result.findings) - 20:,} more: see the table quarantine of `lettrage dump`")
+    _print_findings(result, out)
     if result.waiting:
         out.print(
-            "waiting in quarantine: "
-            + ", ".join(f"{row['rule']} {row['findings']:,}" for row in result.waiting),
+            "waiting in quarantine: " + ", ".join(f"{row['rule']} {row['findings']:,}" for row in result.waiting),
             highlight=False,
         )
+
+
+def _print_findings(result: RunResult, out: Console) -> None:
+    if not result.findings:
+        return
+    findings = Table("table", "key", "rule", "what to mend", title=f"New in quarantine: {len(result.findings):,}")
+    for row in result.findings[:_SHOWN]:
+        findings.add_row(row["table_name"], row["row_key"], row["rule"], row["message"])
+    out.print(findings)
+    if len(result.findings) > _SHOWN:
+        out.print(f"… and {len(result.findings) - _SHOWN:,} more: see the table quarantine of `lettrage dump`")
 
 
 def export_as_dict(result: ExportResult) -> dict[str, Any]:
@@ -105,24 +117,38 @@ def print_export(result: ExportResult, folder: Path, console: Console | None = N
     """Prints what an export took, or with a preview would take."""
     out = console or Console()
     if not result.entries:
-        out.print(f"nothing to export: profile {result.profile} has taken every entry of {result.legal_entity} in the period")
+        out.print(
+            f"nothing to export: profile {result.profile} has taken every entry of {result.legal_entity} in the period"
+        )
         return
     totals = Table("journal", "fiscal year", title=f"Export {result.number or '(preview)'} of {result.legal_entity}")
     for name in ("entries", "lines", "debit", "credit"):
         totals.add_column(name, justify="right")
     for row in result.totals:
         totals.add_row(
-            row["journal_code"], str(row["fiscal_year"]), f"{row['entries']:,}", f"{row['lines']:,}",
-            money(row["debit"]), money(row["credit"]),
+            row["journal_code"],
+            str(row["fiscal_year"]),
+            f"{row['entries']:,}",
+            f"{row['lines']:,}",
+            money(row["debit"]),
+            money(row["credit"]),
         )
     out.print(totals)
     for row in result.balances:
         out.print(f"  {row['account']:<12} {row['auxiliary'] or '':<14} {money(row['balance']):>16}", highlight=False)
     for row in result.left_out:
-        out.print(f"left out: journal {row['journal']} account {row['account']}: {row['entries']:,} entries", highlight=False)
+        out.print(
+            f"left out: journal {row['journal']} account {row['account']}: {row['entries']:,} entries", highlight=False
+        )
     for file in result.files:
         if result.number is None:
             head = file.content[:2000].decode("utf-8", "replace").splitlines()[:5]
-            out.print(f"{file.name}, {len(file.content):,} bytes", *([] if file.name.endswith(".xlsx") else head), sep="\n", markup=False, highlight=False)
+            out.print(
+                f"{file.name}, {len(file.content):,} bytes",
+                *([] if file.name.endswith(".xlsx") else head),
+                sep="\n",
+                markup=False,
+                highlight=False,
+            )
         else:
             out.print(str(folder / file.name), highlight=False, soft_wrap=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 import polars as pl
@@ -101,6 +101,8 @@ _MACROS = (
         end
     )
     """,
+    # A decimal as a person writes it: trailing zeros do not count (spec §2).
+    r"create macro shown(value) as (regexp_replace(value::varchar, '(\.[0-9]*?)0+$', '\1').rtrim('.'))",
     # Whole minor units to the decimals that tables hold, exactly.
     """
     create macro to_amount(minor, digits) as (
@@ -166,7 +168,7 @@ class Session:
         self.con.close()
         self._spill.cleanup()
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -149,7 +149,9 @@ def _read_csv(path: Path) -> tuple[pa.Table, list[BadRow]]:
     bad_rows: list[BadRow] = []
 
     def keep_apart(row: pa.csv.InvalidRow) -> str:
-        bad_rows.append(BadRow(row.number, row.text, f"{row.actual_columns} cells where the header has {row.expected_columns}"))
+        bad_rows.append(
+            BadRow(row.number, row.text, f"{row.actual_columns} cells where the header has {row.expected_columns}")
+        )
         return "skip"
 
     quotes = content.count(b'"')
@@ -162,7 +164,9 @@ def _read_csv(path: Path) -> tuple[pa.Table, list[BadRow]]:
     try:
         table = pa.csv.read_csv(
             pa.BufferReader(content),
-            read_options=pa.csv.ReadOptions(column_names=header, skip_rows=1, block_size=max(_BLOCK, 1), use_threads=True),
+            read_options=pa.csv.ReadOptions(
+                column_names=header, skip_rows=1, block_size=max(_BLOCK, 1), use_threads=True
+            ),
             parse_options=pa.csv.ParseOptions(newlines_in_values=quotes > 0, invalid_row_handler=keep_apart),
             convert_options=pa.csv.ConvertOptions(
                 column_types=dict.fromkeys(header, pa.string()),
@@ -174,7 +178,9 @@ def _read_csv(path: Path) -> tuple[pa.Table, list[BadRow]]:
     except pa.ArrowInvalid as error:
         if "Empty CSV file" in str(error) or content.count(b"\n") <= 1:
             return pa.table({name: pa.array([], pa.string()) for name in header}), []
-        raise InputError(f"the file cannot be read as CSV ({error})", where=f"{path}", mend="write it as RFC 4180 says") from None
+        raise InputError(
+            f"the file cannot be read as CSV ({error})", where=f"{path}", mend="write it as RFC 4180 says"
+        ) from None
     if quotes:
         _check_record_count(content, table.num_rows + len(bad_rows), path)
     return table, bad_rows
@@ -222,7 +228,9 @@ def _read_parquet(path: Path, model: type[Table]) -> tuple[RawTable, list[str]]:
     try:
         schema = pq.read_schema(path)
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"the file cannot be read as Parquet ({error})", where=str(path), mend="write it again") from None
+        raise InputError(
+            f"the file cannot be read as Parquet ({error})", where=str(path), mend="write it again"
+        ) from None
     _check_header(schema.names, model, path, path.stem)
     known = {column.name for column in columns(model)}
     types = {name: _duckdb_type(schema.field(name).type) for name in schema.names if name in known}
@@ -232,8 +240,14 @@ def _read_parquet(path: Path, model: type[Table]) -> tuple[RawTable, list[str]]:
 def _duckdb_type(kind: pa.DataType) -> str:
     """DuckDB's name of an Arrow type, where a cell of it needs no parsing; else it is read as text."""
     names = {
-        pa.int8(): "TINYINT", pa.int16(): "SMALLINT", pa.int32(): "INTEGER", pa.int64(): "BIGINT",
-        pa.uint8(): "UTINYINT", pa.uint16(): "USMALLINT", pa.uint32(): "UINTEGER", pa.date32(): "DATE",
+        pa.int8(): "TINYINT",
+        pa.int16(): "SMALLINT",
+        pa.int32(): "INTEGER",
+        pa.int64(): "BIGINT",
+        pa.uint8(): "UTINYINT",
+        pa.uint16(): "USMALLINT",
+        pa.uint32(): "UINTEGER",
+        pa.date32(): "DATE",
     }
     if pa.types.is_decimal(kind):
         return f"DECIMAL({kind.precision},{kind.scale})"
@@ -246,9 +260,12 @@ def _read_workbook(path: Path, models: Mapping[str, type[Table]]) -> Iterator[tu
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
-                if member.file_size > _LARGEST_MEMBER or member.file_size > _LARGEST_RATIO * max(member.compress_size, 1024):
+                if member.file_size > _LARGEST_MEMBER or member.file_size > _LARGEST_RATIO * max(
+                    member.compress_size, 1024
+                ):
                     raise InputError(
-                        f"its part {member.filename} unfolds to {member.file_size:,} bytes", where=str(path),
+                        f"its part {member.filename} unfolds to {member.file_size:,} bytes",
+                        where=str(path),
                         mend="send the table as CSV or Parquet",
                     )
         workbook = openpyxl.load_workbook(path, read_only=True, data_only=True)
@@ -267,7 +284,10 @@ def _read_workbook(path: Path, models: Mapping[str, type[Table]]) -> Iterator[tu
             if any(text is not None for text in texts):
                 for column, text in zip(cells, texts + [None] * (len(header) - len(texts)), strict=True):
                     column.append(text)
-        yield sheet.title, pa.table({name: pa.array(column, pa.string()) for name, column in zip(header, cells, strict=True)})
+        yield (
+            sheet.title,
+            pa.table({name: pa.array(column, pa.string()) for name, column in zip(header, cells, strict=True)}),
+        )
     workbook.close()
 
 

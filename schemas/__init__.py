@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from inspect import isclass
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 from schemas import ledger, movements, reference, store
 from schemas.table import Table, key
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 
 def _tables(module: ModuleType) -> dict[str, type[Table]]:

@@ -31,7 +31,9 @@ class Expenses(Table, key=("report", "version", "expense")):
     expense_type: str = field("key of its charge account")
     payment_method: str = field("`personal`, or the company method that paid it")
     currency: str = field("ISO 4217 code of gross and of its VAT amounts")
-    exchange_rate: ExchangeRate = field("entity currency for one unit of the expense's; empty where they are one", required=False)
+    exchange_rate: ExchangeRate = field(
+        "entity currency for one unit of the expense's; empty where they are one", required=False
+    )
     gross: Amount = field("amount with VAT, in the expense's currency; negative is a refund")
     label: str = field("label of its charge and VAT lines", required=False)
 
@@ -43,7 +45,9 @@ class ExpenseTaxes(Table, key=("report", "version", "expense", "vat_code")):
     version: pl.Int32 = field("the report's version", ge=1)
     expense: str = field("the expense's id")
     vat_code: str = field("the VAT code")
-    taxed_gross: Amount = field("the part of the gross under this code, with VAT; a sole code's is the gross", required=False)
+    taxed_gross: Amount = field(
+        "the part of the gross under this code, with VAT; a sole code's is the gross", required=False
+    )
     vat_amount: Amount = field("the VAT itself, where the receipt gives it", required=False)
 
 

@@ -48,11 +48,14 @@ class EntryLines(Table, key=("legal_entity", "journal_code", "fiscal_year", "ent
     label: str = field("label of the expense, else of the document")
     payment_method: str = field("the company method, in the company-paid journal", required=False)
     axes: str | None = pa.Field(
-        alias=r"^axis_[a-z][a-z0-9_]{0,29}$", regex=True, nullable=True, description="section of the charge line on the axis"
+        alias=r"^axis_[a-z][a-z0-9_]{0,29}$",
+        regex=True,
+        nullable=True,
+        description="section of the charge line on the axis",
     )
 
     @pa.dataframe_check
-    def one_side(cls, lines: pa.PolarsData) -> pl.LazyFrame:  # noqa: N805 - pandera makes it a class method
+    def one_side(cls, lines: pa.PolarsData) -> pl.LazyFrame:
         """Exactly one of debit and credit is 0."""
         return lines.lazyframe.select((pl.col("debit") == 0) != (pl.col("credit") == 0))
 

@@ -137,7 +137,13 @@ def _form(dtype: Any) -> Form:
     for form in (Form.AMOUNT, Form.EXCHANGE_RATE, Form.RATE, Form.PERCENT):
         if dtype == _POLARS[form]:
             return form
-    simple = {pl.String: Form.TEXT, pl.Int32: Form.INTEGER, pl.Int64: Form.BIGINT, pl.Boolean: Form.BOOLEAN, pl.Date: Form.DATE}
+    simple = {
+        pl.String: Form.TEXT,
+        pl.Int32: Form.INTEGER,
+        pl.Int64: Form.BIGINT,
+        pl.Boolean: Form.BOOLEAN,
+        pl.Date: Form.DATE,
+    }
     for kind, form in simple.items():
         if dtype == kind:
             return form

@@ -1,4 +1,4 @@
-"""The words that columns are made of: types with their unit, and the values that a column may take (spec, vocabulary)."""
+"""The words that columns are made of: types with their unit, and the values that a column may take."""
 
 from __future__ import annotations
 

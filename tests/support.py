@@ -20,7 +20,10 @@ def rows(text: str) -> list[dict[str, str]]:
     lines = [line.split() for line in text.strip().splitlines()]
     header, *cells = lines
     return [
-        {name: "" if cell == "-" else cell.replace("_", " ") if name in _FREE_TEXT else cell for name, cell in zip(header, row, strict=True)}
+        {
+            name: "" if cell == "-" else cell.replace("_", " ") if name in _FREE_TEXT else cell
+            for name, cell in zip(header, row, strict=True)
+        }
         for row in cells
     ]
 
@@ -105,53 +108,100 @@ def reference() -> Tables:
     }
 
 
-def report(report: str = "R1", version: str = "1", *, employee: str = "E1", status: str = "declared", **cells: str) -> dict[str, str]:
+def report(
+    report: str = "R1", version: str = "1", *, employee: str = "E1", status: str = "declared", **cells: str
+) -> dict[str, str]:
     """A row of expense_reports."""
     return {
-        "report": report, "version": version, "employee": employee, "status": status, "declared_on": "2026-01-12",
-        "modified_on": "", "label": "", **cells,
+        "report": report,
+        "version": version,
+        "employee": employee,
+        "status": status,
+        "declared_on": "2026-01-12",
+        "modified_on": "",
+        "label": "",
+        **cells,
     }
 
 
 def expense(report: str = "R1", version: str = "1", expense: str = "X1", **cells: str) -> dict[str, str]:
     """A row of expenses: a train ticket of 100.00 EUR, paid by the employee."""
     return {
-        "report": report, "version": version, "expense": expense, "legal_entity": "", "incurred_on": "2026-01-10",
-        "expense_type": "train", "payment_method": "personal", "currency": "EUR", "exchange_rate": "",
-        "gross": "100.00", "label": "", **cells,
+        "report": report,
+        "version": version,
+        "expense": expense,
+        "legal_entity": "",
+        "incurred_on": "2026-01-10",
+        "expense_type": "train",
+        "payment_method": "personal",
+        "currency": "EUR",
+        "exchange_rate": "",
+        "gross": "100.00",
+        "label": "",
+        **cells,
     }
 
 
 def tax(expense: str = "X1", **cells: str) -> dict[str, str]:
     """A row of expense_taxes."""
     return {
-        "report": "R1", "version": "1", "expense": expense, "vat_code": "V20", "taxed_gross": "", "vat_amount": "",
+        "report": "R1",
+        "version": "1",
+        "expense": expense,
+        "vat_code": "V20",
+        "taxed_gross": "",
+        "vat_amount": "",
         **cells,
     }
 
 
-def allocation(split: str = "1", percent: str = "100", axis: str = "project", section: str = "P1", **cells: str) -> dict[str, str]:
+def allocation(
+    split: str = "1", percent: str = "100", axis: str = "project", section: str = "P1", **cells: str
+) -> dict[str, str]:
     """A row of allocations."""
     return {
-        "report": "R1", "version": "1", "expense": "X1", "split": split, "percent": percent, "axis": axis,
-        "section": section, **cells,
+        "report": "R1",
+        "version": "1",
+        "expense": "X1",
+        "split": split,
+        "percent": percent,
+        "axis": axis,
+        "section": section,
+        **cells,
     }
 
 
 def advance(advance: str = "A1", version: str = "1", **cells: str) -> dict[str, str]:
     """A row of advances: 50.00 in cash."""
     return {
-        "advance": advance, "version": version, "employee": "E1", "legal_entity": "FR01", "status": "active",
-        "kind": "one_time", "movement": "grant", "occurred_on": "2026-01-05", "modified_on": "", "amount": "50.00",
-        "compensation": "cash", "label": "", **cells,
+        "advance": advance,
+        "version": version,
+        "employee": "E1",
+        "legal_entity": "FR01",
+        "status": "active",
+        "kind": "one_time",
+        "movement": "grant",
+        "occurred_on": "2026-01-05",
+        "modified_on": "",
+        "amount": "50.00",
+        "compensation": "cash",
+        "label": "",
+        **cells,
     }
 
 
 def order(payment_order: str = "PO1", version: str = "1", **cells: str) -> dict[str, str]:
     """A row of payment_orders."""
     return {
-        "payment_order": payment_order, "version": version, "legal_entity": "FR01", "status": "active",
-        "created_on": "2026-01-31", "cutoff_on": "2026-01-31", "modified_on": "", "bank_account": "", **cells,
+        "payment_order": payment_order,
+        "version": version,
+        "legal_entity": "FR01",
+        "status": "active",
+        "created_on": "2026-01-31",
+        "cutoff_on": "2026-01-31",
+        "modified_on": "",
+        "bank_account": "",
+        **cells,
     }
 
 
@@ -182,14 +232,28 @@ class Company:
         """Gives a command with this ledger as its store."""
         return CliRunner().invoke(main, [*arguments, "--store", str(self.store)])
 
-    def run(self, *, on: str = "2026-03-01", expect: tuple[int, ...] = (0, 3), options: tuple[str, ...] = (), **batch: list[dict[str, str]]) -> dict[str, Any]:
+    def run(
+        self,
+        *,
+        on: str = "2026-03-01",
+        expect: tuple[int, ...] = (0, 3),
+        options: tuple[str, ...] = (),
+        **batch: list[dict[str, str]],
+    ) -> dict[str, Any]:
         """Runs a batch; returns what `--json` prints."""
         self.runs += 1
         home = self.directory / f"run-{self.runs}"
         write(home / "reference", self.reference)
         write(home / "batch", batch)
         result = self.invoke(
-            "run", "--reference", str(home / "reference"), "--batch", str(home / "batch"), "--on", on, "--json",
+            "run",
+            "--reference",
+            str(home / "reference"),
+            "--batch",
+            str(home / "batch"),
+            "--on",
+            on,
+            "--json",
             *options,
         )
         assert result.exit_code in expect, result.output

@@ -56,12 +56,12 @@ select
     case
         when balance <= 0 then []
         else list_filter(
-            [
-                if(is_known, null, 'unknown_employee'),
-                if(account is null, 'no_account', null),
-                if(is_known and payment_mode = 'sepa' and not is_payable, 'invalid_iban', null)
-            ],
-            lambda rule: rule is not null
-        )
+                [
+                    if(is_known, null, 'unknown_employee'),
+                    if(account is null, 'no_account', null),
+                    if(is_known and payment_mode = 'sepa' and not is_payable, 'invalid_iban', null)
+                ],
+                lambda rule: rule is not null
+            )
     end as rules
 from payees

@@ -17,7 +17,7 @@ turns as (
     left join known_orders on accepted_returns.payment_order = known_orders.payment_order
     left join active_orders
         on known_orders.legal_entity = active_orders.legal_entity
-            and active_orders.created_on <= accepted_returns.returned_on
+            and accepted_returns.returned_on >= active_orders.created_on
     group by all
 )
 

@@ -28,7 +28,7 @@ accounts as (
         key,
         employee,
         arg_max(account, weight) as account,
-        arg_max({'auxiliary': auxiliary}, weight).auxiliary as auxiliary
+        arg_max({ 'auxiliary': auxiliary }, weight).auxiliary as auxiliary
     from candidates
     group by legal_entity, role, key, employee
 )

@@ -76,7 +76,7 @@ charge_shares as (
         0 as split,
         charge_minor as minor,
         charge_foreign_minor as foreign_minor,
-        null::map(varchar, varchar) as sections
+        null::map (varchar, varchar) as sections
     from expense_amounts
     anti join allocated_shares on expense_amounts.expense_id = allocated_shares.expense_id
 )

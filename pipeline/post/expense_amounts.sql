@@ -81,7 +81,8 @@ vat_amounts as (
         expense_id,
         vat_code,
         recoverable_e3,
-        coalesce(given_vat_minor, divide_rounded(taxed_minor::hugeint * rate_e3, 100000 + rate_e3)::bigint) as vat_minor,
+        coalesce(given_vat_minor, divide_rounded(taxed_minor::hugeint * rate_e3, 100000 + rate_e3)::bigint)
+            as vat_minor,
         coalesce(
             given_vat_foreign_minor,
             divide_rounded(taxed_foreign_minor::hugeint * rate_e3, 100000 + rate_e3)::bigint

@@ -41,7 +41,11 @@ imputation_lines as (
             accounts.account is null,
             sides.contra_auxiliary,
             rendered(
-                accounts.auxiliary, sides.employee, coalesce(employees.auxiliary, sides.employee), sides.legal_entity, '*'
+                accounts.auxiliary,
+                sides.employee,
+                coalesce(employees.auxiliary, sides.employee),
+                sides.legal_entity,
+                '*'
             )
         ) as auxiliary,
         if(sides.amount > 0, 'D', 'C') as nominal_side,
@@ -54,7 +58,7 @@ imputation_lines as (
         sides.label,
         if(sides.amount > 0, 0, 1) as line_class,
         0 as split,
-        null::map(varchar, varchar) as sections
+        null::map (varchar, varchar) as sections
     from sides
     left join accounts
         on sides.legal_entity = accounts.legal_entity

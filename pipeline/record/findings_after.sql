@@ -3,40 +3,57 @@
 -- Out: findings_after; resolved_run is null where the finding stays open. Spec: section 3.
 with
 
+-- Copies of a row have the same finding each: they are told apart by their count alone.
 made as (
-    select distinct *
+    select
+        *,
+        row_number() over (
+            partition by table_name, document, version, row_key, rule, column_name, value, message, fate
+        ) as copy
     from findings_made
+),
+
+open_before as (
+    select
+        *,
+        row_number() over (
+            partition by table_name, document, version, row_key, rule, column_name, value, message, fate
+            order by first_run
+        ) as copy
+    from stored_findings
 ),
 
 made_again as (
     select
         made.*,
-        coalesce(stored_findings.first_run, $run::bigint) as first_run,
+        coalesce(open_before.first_run, $run::bigint) as first_run,
         $run::bigint as last_run
     from made
-    left join stored_findings
-        on made.table_name = stored_findings.table_name
-            and made.document is not distinct from stored_findings.document
-            and made.version is not distinct from stored_findings.version
-            and made.row_key = stored_findings.row_key
-            and made.rule = stored_findings.rule
-            and made.column_name is not distinct from stored_findings.column_name
-            and made.value is not distinct from stored_findings.value
-            and made.message = stored_findings.message
+    left join open_before
+        on made.table_name = open_before.table_name
+            and made.document is not distinct from open_before.document
+            and made.version is not distinct from open_before.version
+            and made.row_key = open_before.row_key
+            and made.rule = open_before.rule
+            and made.column_name is not distinct from open_before.column_name
+            and made.value is not distinct from open_before.value
+            and made.message = open_before.message
+            and made.copy = open_before.copy
 ),
 
 not_made_again as (
-    select stored_findings.*
-    from stored_findings
+    select open_before.*
+    from open_before
     anti join made
-        on stored_findings.table_name = made.table_name
-            and stored_findings.document is not distinct from made.document
-            and stored_findings.version is not distinct from made.version
-            and stored_findings.row_key = made.row_key
-            and stored_findings.rule = made.rule
-            and stored_findings.column_name is not distinct from made.column_name
-            and stored_findings.value is not distinct from made.value
-            and stored_findings.message = made.message
+        on open_before.table_name = made.table_name
+            and open_before.document is not distinct from made.document
+            and open_before.version is not distinct from made.version
+            and open_before.row_key = made.row_key
+            and open_before.rule = made.rule
+            and open_before.column_name is not distinct from made.column_name
+            and open_before.value is not distinct from made.value
+            and open_before.message = made.message
+            and open_before.copy = made.copy
 ),
 
 open_findings as (

@@ -51,10 +51,10 @@ left_out_findings as (
         case left_out.rule
             when 'invalid_iban'
                 then 'employee ' || left_out.employee
-                || ' has no valid IBAN in the SEPA zone and was not paid: mend it in employees, the next order pays'
+                    || ' has no valid IBAN in the SEPA zone and was not paid: mend it in employees, the next order pays'
             when 'unknown_employee'
                 then 'employee ' || left_out.employee
-                || ' is no longer in employees and was not paid: add them again, the next order pays'
+                    || ' is no longer in employees and was not paid: add them again, the next order pays'
             else
                 'the chart of ' || left_out.legal_entity || ' has no payment_compensation account for key '
                 || active_orders.compensation_key || ', so employee ' || left_out.employee

@@ -55,9 +55,7 @@ def record(session: Session, number: int, on: date, batch_digest: str) -> None:
     session.run(HERE / "findings_after.sql", run=number)
     _record_entry_lines(session)
     for kind in _FILES:
-        session.run(
-            HERE / f"{kind}.sql", f"record_{kind}", run=number, run_on=on, batch_digest=batch_digest
-        )
+        session.run(HERE / f"{kind}.sql", f"record_{kind}", run=number, run_on=on, batch_digest=batch_digest)
     for kind, resolved in (("findings", "null"), ("quarantine", "not null")):
         session.create(
             f"record_{kind}",

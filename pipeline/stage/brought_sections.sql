@@ -34,7 +34,8 @@ led_to as (
             over (partition by attached_allocations.row_id) as named_at
     from attached_allocations
     inner join section_ancestors
-        on attached_allocations.axis = section_ancestors.axis and attached_allocations.section = section_ancestors.section
+        on attached_allocations.axis = section_ancestors.axis
+            and attached_allocations.section = section_ancestors.section
     left join named_axes
         on attached_allocations.report = named_axes.report
             and attached_allocations.version = named_axes.version

@@ -36,7 +36,9 @@ def staged_query(relation: str, columns: Sequence[Column], types: Mapping[str, s
     columns that it lacks become null. first: the row_id of the first row. Out: the columns of a staged table.
     """
     given = [column for column in columns if column.name in types]
-    source = ", ".join(f"{_as_text_or_native(column, types[column.name])} as {identifier(column.name)}" for column in given)
+    source = ", ".join(
+        f"{_as_text_or_native(column, types[column.name])} as {identifier(column.name)}" for column in given
+    )
     typed = ", ".join(
         f"{_typed(column, types[column.name])} as {identifier('typed_' + column.name)}" for column in given
     )
@@ -76,7 +78,9 @@ def _as_text_or_native(column: Column, given: str) -> str:
         return name
     if given.upper().startswith("TIMESTAMP") and column.form is Form.DATE:
         # A spreadsheet's or a frame's day is often midnight of that day; any other time is no day.
-        return f"case when {name} = date_trunc('day', {name}) then strftime({name}, '%Y-%m-%d') else {name}::varchar end"
+        return (
+            f"case when {name} = date_trunc('day', {name}) then strftime({name}, '%Y-%m-%d') else {name}::varchar end"
+        )
     return f"nullif({name}::varchar, '')"
 
 
@@ -98,34 +102,27 @@ def _is_native(column: Column, given: str) -> bool:
 def _typed(column: Column, given: str) -> str:
     """The expression that is the cell's value, or null where it cannot be read as one."""
     name = identifier(column.name)
-    native = _is_native(column, given)
-    if column.form is Form.TEXT:
+    if column.form is Form.TEXT or (column.form in (Form.DATE, Form.BOOLEAN) and _is_native(column, given)):
         return name
-    if column.form is Form.ENUM:
-        values = ", ".join(f"'{value}'" for value in column.values)
-        return f"case when {name} in ({values}) then {name} end"
-    if column.form is Form.BOOLEAN:
-        return name if given.upper() == "BOOLEAN" else f"case {name} when 'true' then true when 'false' then false end"
-    if column.form is Form.MONTH_DAY:
+    value = f"try_cast({name} as {column.duckdb_type})"
+    enumerated = ", ".join(f"'{known}'" for known in column.values)
+    simple = {
+        Form.ENUM: f"case when {name} in ({enumerated}) then {name} end",
+        Form.BOOLEAN: f"case {name} when 'true' then true when 'false' then false end",
         # The year is a leap year, so that 02-29 is a day.
-        return (
-            f"case when regexp_full_match({name}, '[0-9]{{2}}-[0-9]{{2}}') "
-            f"and try_cast('2024-' || {name} as date) is not null then {name} end"
-        )
-    if column.form is Form.DATE:
-        if native:
-            return name
-        return f"case when regexp_full_match({name}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}') then try_cast({name} as date) end"
+        Form.MONTH_DAY: f"case when regexp_full_match({name}, '[0-9]{{2}}-[0-9]{{2}}') "
+        f"and try_cast('2024-' || {name} as date) is not null then {name} end",
+        Form.DATE: f"case when regexp_full_match({name}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}') then {value} end",
+    }
+    if column.form in simple:
+        return simple[column.form]
     if column.form in (Form.INTEGER, Form.BIGINT):
         # Versions and splits, the only whole numbers in movements, count from 1 (spec §2).
-        value = f"try_cast({name} as {column.duckdb_type})"
-        if native:
-            return f"case when {name} >= 1 then {value} end"
-        return f"case when regexp_full_match({name}, '[0-9]+') and {value} >= 1 then {value} end"
-    decimals = _DECIMALS[column.form][1]
-    value = f"try_cast({name} as {column.duckdb_type})"
+        is_written = "true" if _is_native(column, given) else f"regexp_full_match({name}, '[0-9]+')"
+        return f"case when {is_written} and {value} >= 1 then {value} end"
     if column.form is Form.PERCENT:
         value = f"case when {value} > 0 then {value} end"
-    if native:
+    if _is_native(column, given):
         return value
+    decimals = _DECIMALS[column.form][1]
     return f"case when regexp_full_match({name}, '-?[0-9]+(\\.[0-9]{{1,{decimals}}}0*)?') then {value} end"

@@ -13,9 +13,7 @@ def iban_table(ibans: pl.Series) -> pl.DataFrame:
     Out: iban (as given), compact (without blanks), is_payable (in the SEPA zone); a row a valid IBAN.
     """
     rows = [(given, *checked) for given in ibans.drop_nulls().unique().sort() if (checked := _checked(given))]
-    return pl.DataFrame(
-        rows, schema={"iban": pl.String, "compact": pl.String, "is_payable": pl.Boolean}, orient="row"
-    )
+    return pl.DataFrame(rows, schema={"iban": pl.String, "compact": pl.String, "is_payable": pl.Boolean}, orient="row")
 
 
 def _checked(given: str) -> tuple[str, bool] | None:

@@ -34,7 +34,9 @@ def read_reference(directory: Path) -> dict[str, pl.DataFrame]:
     missing = [table for table in REQUIRED if table not in found.tables]
     if missing:
         raise InputError(
-            f"the reference tables {', '.join(missing)} are missing", where=str(directory), mend="add them, by these names"
+            f"the reference tables {', '.join(missing)} are missing",
+            where=str(directory),
+            mend="add them, by these names",
         )
     faults: list[str] = []
     frames = {}
@@ -98,12 +100,14 @@ def _broken_links(tables: dict[str, pl.DataFrame]) -> list[str]:
     faults = [
         f"legal_entities {entity}: {currency} is no currency of ISO 4217"
         for entity, currency in entities.filter(~pl.col("currency").is_in(list(MINOR_UNITS)))
-        .select("legal_entity", "currency").iter_rows()
+        .select("legal_entity", "currency")
+        .iter_rows()
     ]
     faults += [
         f"legal_entities {entity}: payment_mode sepa goes with EUR, not with {currency}"
         for entity, currency in entities.filter((pl.col("payment_mode") == "sepa") & (pl.col("currency") != "EUR"))
-        .select("legal_entity", "currency").iter_rows()
+        .select("legal_entity", "currency")
+        .iter_rows()
     ]
     for table in ("journals", "affiliations", "chart_of_accounts", "payment_methods", "bank_accounts"):
         names = list(key(REFERENCE[table]))
@@ -112,7 +116,9 @@ def _broken_links(tables: dict[str, pl.DataFrame]) -> list[str]:
             strangers = tables[table].join(entities, on="legal_entity", how="anti")
         faults += [
             f"{table} {'|'.join(map(str, row))}: there is no legal entity {entity}"
-            for *row, entity in strangers.select(*(pl.col(name).alias(f"key_{name}") for name in names), "legal_entity").iter_rows()
+            for *row, entity in strangers.select(
+                *(pl.col(name).alias(f"key_{name}") for name in names), "legal_entity"
+            ).iter_rows()
         ]
     return faults + _broken_hierarchy(tables)
 
@@ -149,13 +155,15 @@ def _broken_hierarchy(tables: dict[str, pl.DataFrame]) -> list[str]:
     ]
     faults += [
         f"section_rights {axis}|{section}: there is no such section"
-        for axis, section in rights.join(sections, on=["axis", "section"], how="anti").select("axis", "section").iter_rows()
+        for axis, section in rights.join(sections, on=["axis", "section"], how="anti")
+        .select("axis", "section")
+        .iter_rows()
     ]
-    holders = pl.sum_horizontal(pl.col(name).is_not_null().cast(pl.Int8) for name in ("employee", "department", "legal_entity"))
+    holders = pl.sum_horizontal(
+        pl.col(name).is_not_null().cast(pl.Int8) for name in ("employee", "department", "legal_entity")
+    )
     faults += [
         f"section_rights {axis}|{section}: exactly one of employee, department and legal_entity has to be filled"
         for axis, section in rights.filter(holders != 1).select("axis", "section").iter_rows()
     ]
     return faults
-
-

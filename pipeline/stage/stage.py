@@ -56,10 +56,12 @@ class Movement:
 
     @property
     def columns(self) -> list[Column]:
+        """The table's columns."""
         return columns(MOVEMENTS[self.table])
 
     @property
     def key(self) -> tuple[str, ...]:
+        """The columns that name a row."""
         return key(MOVEMENTS[self.table])
 
 
@@ -103,7 +105,7 @@ def decide_fates(session: Session) -> None:
 
 
 def judge(session: Session) -> None:
-    """Makes findings and quarantined_documents: every rule over the judged rows, and the cells of rows that wait alone."""
+    """Makes findings and quarantined_documents: every rule over the judged rows, and the cells of loose rows."""
     session.run(HERE / "expenses.sql", "placed_expenses")
     session.run(HERE / "section_ancestors.sql")
     session.run(HERE / "brought_sections.sql")
@@ -150,7 +152,9 @@ def _stage_table(session: Session, movement: Movement, raw: RawTable | None) -> 
                 ),
             )
             parts.append(_bad_rows(movement, f"bad_{movement.table}"))
-    texts = ", ".join(f"json_extract_string(row_json, '$.{column.name}') as {identifier(column.name)}" for column in movement.columns)
+    texts = ", ".join(
+        f"json_extract_string(row_json, '$.{column.name}') as {identifier(column.name)}" for column in movement.columns
+    )
     for fate, origin in (("document", "waiting"), ("orphan", "waiting_orphan"), ("alone", "waiting_alone")):
         kept = f"(select {texts} from stored_waiting where table_name = '{movement.table}' and fate = '{fate}'"
         if fate == "alone":
@@ -174,9 +178,7 @@ def _stage_table(session: Session, movement: Movement, raw: RawTable | None) -> 
         )
     )
     rows = " union all by name ".join(f"({part})" for part in parts)
-    session.create(
-        f"staged_{movement.table}", f"select * replace (row_number() over () as row_id) from ({rows})"
-    )
+    session.create(f"staged_{movement.table}", f"select * replace (row_number() over () as row_id) from ({rows})")
 
 
 def _bad_rows(movement: Movement, relation: str, origin: str = "batch") -> str:
@@ -272,7 +274,8 @@ def _formed(movement: Movement) -> str:
     fates = "return_fates" if movement is RETURNS else "row_fates"
     return (
         f"select staged.* from staged_{movement.table} as staged semi join {fates} as fates "
-        f"on fates.table_name = '{movement.table}' and fates.row_id = staged.row_id and fates.fate in ('judge', 'alone')"
+        f"on fates.table_name = '{movement.table}' and fates.row_id = staged.row_id "
+        "and fates.fate in ('judge', 'alone')"
     )
 
 
@@ -386,10 +389,9 @@ def waiting_rows(movement: Movement, rows: str) -> str:
     return f"""
         select '{movement.table}' as table_name, '{movement.document_kind}' as document_kind,
             staged.{identifier(movement.document)} as document, {version} as version,
-            to_json({{{cells}, 'whole_row': list_filter(malformed, lambda cell: cell.column_name is null)[1].value}})::varchar
-                as row_json,
+            to_json(
+                {{{cells}, 'whole_row': list_filter(malformed, lambda cell: cell.column_name is null)[1].value}}
+            )::varchar as row_json,
             kept.fate
         from staged_{movement.table} as staged inner join ({rows}) as kept on staged.row_id = kept.row_id
     """
-
-

@@ -25,8 +25,15 @@ def test_case(case: str, tmp_path: Path) -> None:
         ran = CliRunner().invoke(
             main,
             [
-                "run", "--reference", str(folder / "reference"), "--batch", str(folder / f"batch-{number}"),
-                "--store", str(tmp_path / "store"), "--on", "2026-03-01",
+                "run",
+                "--reference",
+                str(folder / "reference"),
+                "--batch",
+                str(folder / f"batch-{number}"),
+                "--store",
+                str(tmp_path / "store"),
+                "--on",
+                "2026-03-01",
             ],
         )
         assert ran.exit_code == 0, ran.output
@@ -34,7 +41,10 @@ def test_case(case: str, tmp_path: Path) -> None:
             main, ["dump", "--store", str(tmp_path / "store"), "--out", str(tmp_path / f"dump-{number}")]
         )
         assert dumped.exit_code == 0, dumped.output
-        tables = {name: rows(tmp_path / f"dump-{number}", name) for name in ("entry_lines", "letterings", "lettering_lines", "payments")}
+        tables = {
+            name: rows(tmp_path / f"dump-{number}", name)
+            for name in ("entry_lines", "letterings", "lettering_lines", "payments")
+        }
         assert compare_case(folder / f"expected-{number}", tables) == []
         checked = CliRunner().invoke(main, ["check", "--store", str(tmp_path / "store")])
         assert checked.exit_code == 0, checked.output

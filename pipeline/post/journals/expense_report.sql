@@ -54,18 +54,18 @@ vat_lines as (
         'vat' as role,
         recoverables.recoverable.vat_code as key,
         'D' as nominal_side,
-        recoverables.recoverable.minor as minor,
-        recoverables.recoverable.foreign_minor as foreign_minor,
+        recoverables.recoverable.minor,
+        recoverables.recoverable.foreign_minor,
         if(journal_expenses.is_foreign, journal_expenses.currency, null) as foreign_currency,
         journal_expenses.currency_digits,
         journal_expenses.entity_digits,
         journal_expenses.expense,
         journal_expenses.expense_type,
-        recoverables.recoverable.vat_code as vat_code,
+        recoverables.recoverable.vat_code,
         coalesce(journal_expenses.label, journal_expenses.expense_type) as label,
         2 as line_class,
         0 as split,
-        null::map(varchar, varchar) as sections
+        null::map (varchar, varchar) as sections
     from journal_expenses
     inner join recoverables on journal_expenses.expense_id = recoverables.expense_id
 ),
@@ -110,7 +110,7 @@ counterpart_lines as (
         accepted_documents.label,
         0 as line_class,
         0 as split,
-        null::map(varchar, varchar) as sections
+        null::map (varchar, varchar) as sections
     from counterparts
     inner join accepted_documents
         on accepted_documents.document_kind = 'expense_report'

@@ -31,11 +31,11 @@ select
     'expenses' as table_name,
     placed_expenses.row_id,
     'percent' as column_name,
-    allocated_expenses.percent::varchar as value,
+    shown(allocated_expenses.percent) as value,
     if(
         allocated_expenses.is_ambiguous,
         'one split of the expense has two percents: give all rows of a split the same',
-        'the splits of the expense add up to ' || allocated_expenses.percent || ' percent: make it 100'
+        'the splits of the expense add up to ' || shown(allocated_expenses.percent) || ' percent: make it 100'
     ) as message
 from allocated_expenses
 inner join placed_expenses

@@ -4,7 +4,7 @@ select
     'advances' as table_name,
     row_id,
     'amount' as column_name,
-    amount::varchar as value,
+    shown(amount) as value,
     'the amount of an advance is above 0: money that comes back is a reimbursement' as message
 from active_advances
 where amount <= 0

@@ -18,13 +18,13 @@ splits as (
     group by all
     -- A row without axis or section is another finding; it may be the one that is missed here.
     having bool_and(
-        attached_allocations.row_id is null
-        or (
-            attached_allocations.split is not null
-            and attached_allocations.axis is not null
-            and attached_allocations.section is not null
+            attached_allocations.row_id is null
+            or (
+                attached_allocations.split is not null
+                and attached_allocations.axis is not null
+                and attached_allocations.section is not null
+            )
         )
-    )
 ),
 
 required_axes as (
@@ -60,7 +60,11 @@ select
     required_axes.axis as column_name,
     null::varchar as value,
     'axis ' || required_axes.axis || ' is required'
-    || if(splits.split = 0, ': allocate the expense to a section of it', ': split ' || splits.split || ' has no section of it')
+    || if(
+        splits.split = 0,
+        ': allocate the expense to a section of it',
+        ': split ' || splits.split || ' has no section of it'
+    )
         as message
 from splits
 cross join required_axes

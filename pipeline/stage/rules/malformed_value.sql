@@ -7,7 +7,7 @@ expense_precision as (
         'expenses' as table_name,
         row_id,
         'gross' as column_name,
-        gross::varchar as value,
+        shown(gross) as value,
         'gross has more decimals than ' || currency || ' has (' || currency_digits || '): round it to the minor unit'
             as message
     from placed_expenses
@@ -19,7 +19,7 @@ expense_rates as (
         'expenses' as table_name,
         row_id,
         'exchange_rate' as column_name,
-        exchange_rate::varchar as value,
+        shown(exchange_rate) as value,
         'the expense is in the currency of its legal entity: leave exchange_rate empty or make it 1' as message
     from placed_expenses
     where currency = entity_currency and exchange_rate <> 1
@@ -31,7 +31,7 @@ expense_sizes as (
         'expenses' as table_name,
         row_id,
         'gross' as column_name,
-        gross::varchar as value,
+        shown(gross) as value,
         'gross × exchange_rate is more than an amount can hold (14 digits): check the rate' as message
     from placed_expenses
     where
@@ -79,7 +79,7 @@ tax_precision as (
         'expense_taxes' as table_name,
         judged_expense_taxes.row_id,
         amounts.column_name,
-        amounts.value::varchar as value,
+        shown(amounts.value) as value,
         amounts.column_name || ' has more decimals than ' || placed_expenses.currency || ' has ('
         || placed_expenses.currency_digits || '): round it to the minor unit' as message
     from judged_expense_taxes
@@ -87,11 +87,12 @@ tax_precision as (
         on judged_expense_taxes.report = placed_expenses.report
             and judged_expense_taxes.version = placed_expenses.version
             and judged_expense_taxes.expense = placed_expenses.expense
-    cross join lateral (
-        select
-            unnest(['taxed_gross', 'vat_amount']) as column_name,
-            unnest([judged_expense_taxes.taxed_gross, judged_expense_taxes.vat_amount]) as value
-    ) as amounts
+    cross join
+        lateral (
+            select
+                unnest(['taxed_gross', 'vat_amount']) as column_name,
+                unnest([judged_expense_taxes.taxed_gross, judged_expense_taxes.vat_amount]) as value
+        ) as amounts
     where e4(amounts.value) % minor_e4(placed_expenses.currency_digits) <> 0
 ),
 
@@ -100,18 +101,19 @@ tax_sizes as (
         'expense_taxes' as table_name,
         judged_expense_taxes.row_id,
         amounts.column_name,
-        amounts.value::varchar as value,
+        shown(amounts.value) as value,
         amounts.column_name || ' × exchange_rate is more than an amount can hold (14 digits)' as message
     from judged_expense_taxes
     inner join placed_expenses
         on judged_expense_taxes.report = placed_expenses.report
             and judged_expense_taxes.version = placed_expenses.version
             and judged_expense_taxes.expense = placed_expenses.expense
-    cross join lateral (
-        select
-            unnest(['taxed_gross', 'vat_amount']) as column_name,
-            unnest([judged_expense_taxes.taxed_gross, judged_expense_taxes.vat_amount]) as value
-    ) as amounts
+    cross join
+        lateral (
+            select
+                unnest(['taxed_gross', 'vat_amount']) as column_name,
+                unnest([judged_expense_taxes.taxed_gross, judged_expense_taxes.vat_amount]) as value
+        ) as amounts
     where
         placed_expenses.currency <> placed_expenses.entity_currency
         and abs(
@@ -129,7 +131,7 @@ advance_precision as (
         'advances' as table_name,
         judged_advances.row_id,
         'amount' as column_name,
-        judged_advances.amount::varchar as value,
+        shown(judged_advances.amount) as value,
         'amount has more decimals than ' || legal_entities.currency || ' has (' || currencies.digits
         || '): round it to the minor unit' as message
     from judged_advances

@@ -13,4 +13,6 @@ where
     placed_expenses.currency <> placed_expenses.entity_currency
     and placed_expenses.exchange_rate is null
     and not placed_expenses.is_cancelled
-    and not list_contains(list_transform(coalesce(judged_expenses.malformed, []), lambda cell: cell.column_name), 'exchange_rate')
+    and not list_contains(
+        list_transform(coalesce(judged_expenses.malformed, []), lambda cell: cell.column_name), 'exchange_rate'
+    )

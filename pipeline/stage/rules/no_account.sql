@@ -86,18 +86,19 @@ advance_needs as (
         coalesce(special_employees.employee, '*') as employee
     from accountable_advances
     left join special_employees on accountable_advances.employee = special_employees.employee
-    cross join lateral (
-        select
-            unnest(['employee', 'kind', 'compensation']) as column_name,
-            unnest(
-                [
-                    'employee',
-                    if(accountable_advances.kind = 'third_party', null, 'advance_' || accountable_advances.kind),
-                    'advance_compensation'
-                ]
-            ) as role,
-            unnest(['*', '*', accountable_advances.compensation]) as key
-    ) as needs
+    cross join
+        lateral (
+            select
+                unnest(['employee', 'kind', 'compensation']) as column_name,
+                unnest(
+                    [
+                        'employee',
+                        if(accountable_advances.kind = 'third_party', null, 'advance_' || accountable_advances.kind),
+                        'advance_compensation'
+                    ]
+                ) as role,
+                unnest(['*', '*', accountable_advances.compensation]) as key
+        ) as needs
     inner join legal_entities on accountable_advances.legal_entity = legal_entities.legal_entity
     where needs.role is not null and needs.key is not null
 ),

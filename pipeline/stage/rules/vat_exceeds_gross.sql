@@ -35,8 +35,8 @@ select
     'expenses' as table_name,
     row_id,
     column_name,
-    total::varchar as value,
-    'the VAT rows'' ' || column_name || ' adds up to ' || total || ', the gross is ' || gross
+    shown(total) as value,
+    'the VAT rows'' ' || column_name || ' adds up to ' || shown(total) || ', the gross is ' || shown(gross)
     || ': it may not be more, nor have the other sign' as message
 from compared_totals
 where abs(total) > abs(gross) or sign(total) * sign(gross) < 0
