@@ -206,7 +206,8 @@ class Session:
 
     def query(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
         """Returns what `query` selects."""
-        return self.con.sql(query, params=_used(query, parameters)).pl()
+        frame: pl.DataFrame = self.con.sql(query, params=_used(query, parameters)).pl()
+        return frame
 
     def value(self, query: str, parameters: Mapping[str, Any] | None = None) -> Any:
         """Returns the first column of the first row of `query`, None where there is no row."""

@@ -74,6 +74,7 @@ class EntryLines(Table, key=("legal_entity", "journal_code", "fiscal_year", "ent
         coerce = False
 
     @pa.dataframe_check
+    @classmethod
     def one_side(cls, lines: pa.PolarsData) -> pl.LazyFrame:
         """Exactly one of debit and credit is 0."""
         return lines.lazyframe.select((pl.col("debit") == 0) != (pl.col("credit") == 0))

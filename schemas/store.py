@@ -11,7 +11,7 @@ import polars as pl
 
 from schemas import ledger
 from schemas.table import Table, field
-from schemas.terms import Amount, DocumentKind, Instant, Rule
+from schemas.terms import Amount, DocumentKind, Instant, Journal, Role, Rule, Side
 
 
 class EntryLines(Table, key=("legal_entity", "journal_code", "fiscal_year", "entry_number", "line_number")):
@@ -19,7 +19,7 @@ class EntryLines(Table, key=("legal_entity", "journal_code", "fiscal_year", "ent
 
     run: pl.Int64 = field("the run that posted it", ge=1)
     legal_entity: str = field("whose books")
-    journal: str = field("what is posted", values=ledger.Journal)
+    journal: str = field("what is posted", values=Journal)
     journal_code: str = field("code of the journal")
     fiscal_year: pl.Int32 = field("calendar year in which the fiscal year ends")
     entry_number: pl.Int64 = field("1, 2, 3… without a gap", ge=1)
@@ -33,10 +33,10 @@ class EntryLines(Table, key=("legal_entity", "journal_code", "fiscal_year", "ent
     reverses: pl.Int64 = field("number of the entry contra-passed", required=False)
     reverses_fiscal_year: pl.Int32 = field("fiscal year of the entry contra-passed", required=False)
     employee: str = field("the employee whose document it is")
-    role: str = field("what the account is for", values=ledger.Role)
+    role: str = field("what the account is for", values=Role)
     account: str = field("general account")
     auxiliary: str = field("auxiliary account", required=False)
-    nominal_side: str = field("the side that the rule names", values=ledger.Side)
+    nominal_side: str = field("the side that the rule names", values=Side)
     debit: Amount = field("0 on a credit line", ge=0)
     credit: Amount = field("0 on a debit line", ge=0)
     currency: str = field("ISO 4217 code of the books' currency")
@@ -55,6 +55,7 @@ class EntryLines(Table, key=("legal_entity", "journal_code", "fiscal_year", "ent
     )
 
     @pa.dataframe_check
+    @classmethod
     def one_side(cls, lines: pa.PolarsData) -> pl.LazyFrame:
         """Exactly one of debit and credit is 0."""
         return lines.lazyframe.select((pl.col("debit") == 0) != (pl.col("credit") == 0))

@@ -97,7 +97,7 @@ class Table(pa.DataFrameModel):
 
     def __init_subclass__(cls, key: tuple[str, ...] = (), **kwargs: Any) -> None:
         _KEYS[cls] = key
-        super().__init_subclass__(**kwargs)
+        super().__init_subclass__(**kwargs)  # type: ignore[no-untyped-call]
 
 
 def key(model: type[Table]) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
--- How many letterings each employee account has had: one row per (legal entity, employee) with lines that this run may pay.
+-- How many letterings each employee account has had: one row per (legal entity, employee) with lines that this run
+-- may pay.
 -- In: lines_in_reach, stored_employee_state. Out: lettering_counts. Spec: section 5.
 with
 

@@ -1,4 +1,5 @@
--- The status of each report with lines that this run may pay in a legal entity that pays approved reports only: one row per report.
+-- The status of each report with lines that this run may pay in a legal entity that pays approved reports only: one
+-- row per report.
 -- Of the version last posted or taken over, this run's included.
 -- In: lines_in_reach, active_orders, stored_documents, posted_documents, document_fates. Out: report_statuses.
 -- Spec: section 6.

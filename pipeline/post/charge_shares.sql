@@ -72,10 +72,10 @@ charge_shares as (
     union all
 
     select
-        expense_id,
+        expense_amounts.expense_id,
         0 as split,
-        charge_minor as minor,
-        charge_foreign_minor as foreign_minor,
+        expense_amounts.charge_minor as minor,
+        expense_amounts.charge_foreign_minor as foreign_minor,
         null::map (varchar, varchar) as sections
     from expense_amounts
     anti join allocated_shares on expense_amounts.expense_id = allocated_shares.expense_id

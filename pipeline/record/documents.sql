@@ -1,7 +1,8 @@
 -- The documents that the run touches, as they stand after it: one row per (document, legal entity).
 -- A row of state 'superseded' hides an earlier row of its key, which says no more of its document.
 -- In: known_documents, posted_documents, entity_changes, accepted_documents, ignored_cancellations, unchanged_orders,
---     document_fates, document_entities, quarantined_documents. Out: rows of the stored kind `documents`. Spec: sections 3 and 7.
+--     document_fates, document_entities, quarantined_documents. Out: rows of the stored kind `documents`. Spec:
+--     sections 3 and 7.
 with
 
 first_runs as (
@@ -41,18 +42,18 @@ settled_documents as (
 
 settled_orders as (
     select
-        document_kind,
-        document,
-        legal_entity,
-        version,
-        status,
+        accepted_documents.document_kind,
+        accepted_documents.document,
+        accepted_documents.legal_entity,
+        accepted_documents.version,
+        accepted_documents.status,
         null::varchar as employee,
-        event_date,
+        accepted_documents.event_date,
         null::varchar as content_digest,
         $run::bigint as posted_run
     from accepted_documents
     anti join unchanged_orders on accepted_documents.document = unchanged_orders.document
-    where document_kind = 'payment_order'
+    where accepted_documents.document_kind = 'payment_order'
 ),
 
 -- A version taken over unjudged: nothing but its number, status and labels is new.

@@ -20,16 +20,14 @@ select
     'payment_returns' as table_name,
     staged_payment_returns.row_id,
     case
-        when staged_payment_returns.payment_order is null
-            then case
-                when staged_payment_returns.origin = 'batch' then 'alone'
-                when fresh_loners.malformed is not null then 'superseded'
-                else 'waiting_alone'
-            end
+        when staged_payment_returns.payment_order is null and staged_payment_returns.origin = 'batch' then 'alone'
+        when staged_payment_returns.payment_order is null and fresh_loners.malformed is not null then 'superseded'
+        when staged_payment_returns.payment_order is null then 'waiting_alone'
         when staged_payment_returns.origin <> 'batch' and fresh_keys.payment_order is not null then 'superseded'
         when known_returns.payment_order is null then 'judge'
-        when known_returns.returned_on = staged_payment_returns.returned_on
-            and known_returns.reason is not distinct from staged_payment_returns.reason
+        when
+            known_returns.returned_on = staged_payment_returns.returned_on
+            and coalesce(known_returns.reason, '') = coalesce(staged_payment_returns.reason, '')
             then 'unchanged'
         else 'conflict'
     end as fate

@@ -1,6 +1,7 @@
 -- What becomes of each document of a run: one row per document that the batch brings or that waits in quarantine.
 -- In: document_rows, known_documents. Out: document_fates. Spec: section 3.
--- fate: superseded, unchanged, conflict, ignored or judge; version and origin name the rows that speak for the document.
+-- fate: superseded, unchanged, conflict, ignored or judge; version and origin name the rows that speak for the
+-- document.
 with
 
 readable_rows as (

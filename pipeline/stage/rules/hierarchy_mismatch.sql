@@ -1,4 +1,5 @@
--- Splits whose sections, with those above them, are two on one axis; what is named there stands, else what comes first.
+-- Splits whose sections, with those above them, are two on one axis; what is named there stands, else what comes
+-- first.
 -- In: brought_sections. Out: findings. Spec: section 4, "Allocations".
 with
 

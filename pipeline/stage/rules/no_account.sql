@@ -1,5 +1,6 @@
 -- Documents for which the chart has no account of a role that they may come to need.
--- In: placed_expenses, attached_expense_taxes, vat_codes, judged_expense_reports, accountable_advances, special_employees,
+-- In: placed_expenses, attached_expense_taxes, vat_codes, judged_expense_reports, accountable_advances,
+--     special_employees,
 --     accounts. Out: findings. Spec: section 3, `no_account`; section 4, "Accounts".
 with
 

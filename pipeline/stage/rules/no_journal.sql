@@ -1,5 +1,6 @@
 -- Documents for which the legal entity has no journal that they may come to need.
--- In: placed_expenses, judged_expense_reports, accountable_advances, active_payment_orders, legal_entities, journal_codes.
+-- In: placed_expenses, judged_expense_reports, accountable_advances, active_payment_orders, legal_entities,
+--     journal_codes.
 -- Out: findings. Spec: section 3, `no_journal`.
 with
 
