@@ -395,15 +395,14 @@ def _check_archive(path: Path) -> None:
 
 def _read_sheets(path: Path, models: Mapping[str, type[Table]], notes: list[str]) -> list[tuple[str, pa.Table]]:
     found = []
-    workbook = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    try:
+    with path.open("rb") as file:
+        workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
         for sheet in workbook.worksheets:
             if sheet.title in models:
                 sheet.reset_dimensions()  # some programs write dimensions that are not true
                 found.append((sheet.title, _read_sheet(sheet.iter_rows(values_only=True))))
             else:
                 _note_stranger(sheet.title, f"{path.name} sheet {sheet.title}", notes)
-    finally:
         workbook.close()
     return found
 
