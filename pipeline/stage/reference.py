@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
 import polars as pl
 
 from pipeline.errors import BrokenReferenceError, InputError
@@ -15,13 +17,14 @@ from schemas.currencies import MINOR_UNITS
 from schemas.table import columns, empty, key, validate
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
     from pipeline.tables import RawTable
     from schemas.table import Table
 
 REQUIRED = ("legal_entities", "journals", "employees", "affiliations", "chart_of_accounts")
-_SHOWN = 20
+#: an axis becomes a column, axis_<axis> (spec §2)
+AXIS = r"^[a-z][a-z0-9_]{0,29}\z"
 
 
 def read_reference(directory: Path) -> dict[str, pl.DataFrame]:
@@ -44,11 +47,10 @@ def read_reference(directory: Path) -> dict[str, pl.DataFrame]:
         for table, model in REFERENCE.items():
             raw = found.tables.get(table)
             frames[table] = empty(model) if raw is None else _typed(session, raw, model, faults)
-    faults += _broken_links(frames)
+    faults += _out_of_bounds(frames) + _broken_links(frames)
     if faults:
-        rest = f"\n  … and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
         raise BrokenReferenceError(
-            f"{len(faults)} rows are broken:\n  " + "\n  ".join(faults[:_SHOWN]) + rest,
+            f"{len(faults)} rows are broken:\n  " + "\n  ".join(faults),
             where=str(directory),
             mend="mend them and give the command again; nothing was posted",
         )
@@ -57,45 +59,84 @@ def read_reference(directory: Path) -> dict[str, pl.DataFrame]:
         fiscal_year_start=pl.coalesce("fiscal_year_start", pl.lit("01-01"))
     )
     for table, frame in frames.items():
-        validate(frame, REFERENCE[table])
+        if not frame.is_empty():
+            validate(frame, REFERENCE[table])
     return frames
 
 
 def _typed(session: Session, raw: RawTable, model: type[Table], faults: list[str]) -> pl.DataFrame:
     """Types a table's cells; a cell or row that is not as its model says becomes a fault."""
-    if raw.path is raw.source:
+    if isinstance(raw.source, Path):
         relation = "read_parquet('" + str(raw.source).replace("'", "''") + "')"
     else:
         relation = f"raw_{raw.name}"
         session.register(relation, raw.source)
-    for bad in raw.bad_rows:
-        faults.append(f"{raw.name} line {bad.line}: {bad.reason}")
-    session.create("staged", staged_query(relation, columns(model), raw.types, origin="batch", first=1))
+    faults += [f"{raw.name} line {bad.line}: {bad.reason}: {bad.text}" for bad in raw.bad_rows]
     names = [column.name for column in columns(model)]
-    cells = ", ".join(f"coalesce({identifier(name)}::varchar, '')" for name in key(model))
-    named = f"'{raw.name} ' || concat_ws('|', {cells})"
-    faults += session.query(
-        f"select {named} || ': ' || cell.column_name || ' cannot be ' || cell.value as fault "
-        "from (select *, unnest(malformed) as cell from staged where malformed is not null) order by fault"
-    )["fault"].to_list()
-    for column in columns(model):
-        if not column.required:
-            continue
-        faults += session.query(
-            f"select {named} || ': {column.name} is required and empty' as fault from staged "
-            f"where {identifier(column.name)} is null and not list_contains("
-            f"list_transform(coalesce(malformed, []), lambda cell: cell.column_name), '{column.name}') order by fault"
-        )["fault"].to_list()
-    keys = ", ".join(identifier(name) for name in key(model))
-    faults += session.query(
-        f"select {named} || ': this key stands ' || count(*) || ' times' as fault from staged "
-        f"group by {keys} having count(*) > 1 order by fault"
-    )["fault"].to_list()
-    return session.query(f"select {', '.join(identifier(name) for name in names)} from staged order by all")
+    try:
+        staged = session.query(
+            f"select {', '.join(identifier(name) for name in names)}, malformed from ("
+            f"{staged_query(relation, columns(model), raw.types, origin='batch', first=1)}) order by all"
+        )
+    except duckdb.Error as error:
+        raise InputError(
+            f"the file cannot be read ({str(error).splitlines()[0]})", where=str(raw.path), mend="write it again"
+        ) from None
+    faults += _faults(raw.name, staged, model)
+    return staged.drop("malformed")
+
+
+def _faults(table: str, staged: pl.DataFrame, model: type[Table]) -> list[str]:
+    """Names every row of a staged table that lacks a cell, has one that cannot be read, or whose key stands again."""
+    required = [column.name for column in columns(model) if column.required]
+    keys = list(key(model))
+    unread = staged["malformed"].null_count() < staged.height
+    if not unread and not any(staged[name].null_count() for name in required):
+        broken = staged.clear()
+    else:
+        broken = staged.filter(pl.col("malformed").is_not_null() | pl.any_horizontal(pl.col(*required).is_null()))
+    faults = []
+    for row in broken.iter_rows(named=True):
+        wrong = {cell["column_name"]: cell["value"] for cell in row["malformed"] or ()}
+        named = f"{table} {_joined(wrong.get(name, cell) for name, cell in row.items() if name in keys)}"
+        faults += [f"{named}: {name} cannot be {value}" for name, value in wrong.items()]
+        empty_cells = [name for name in required if row[name] is None and name not in wrong]
+        faults += [f"{named}: {name} is required and empty" for name in empty_cells]
+    whole = staged.select(keys).drop_nulls([name for name in keys if name in required])
+    twice = whole.is_duplicated()
+    if not twice.any():
+        return faults
+    counted = whole.filter(twice).group_by(keys).len().sort(keys, nulls_last=True)
+    return faults + [f"{table} {_joined(row)}: this key stands {times} times" for *row, times in counted.iter_rows()]
+
+
+def _joined(cells: Iterable[object]) -> str:
+    return "|".join("" if cell is None else str(cell) for cell in cells)
+
+
+def _out_of_bounds(tables: dict[str, pl.DataFrame]) -> list[str]:
+    """Finds cells of the right type that say nothing possible: an axis that cannot be a column, a VAT above 100 %."""
+    axes, rates = tables["axes"], tables["vat_codes"]
+    strange = axes.filter(~pl.col("axis").str.contains(AXIS))
+    faults = [
+        f"axes {axis}: it is to be a column: a letter of a-z, then up to 29 of a-z, 0-9 and _"
+        for axis in strange["axis"].drop_nulls()
+    ]
+    for column, most in (("rate", None), ("recoverable_percent", 100)):
+        beyond = pl.col(column) < 0 if most is None else ~pl.col(column).is_between(0, most)
+        said = "0 or more" if most is None else f"between 0 and {most}"
+        faults += [
+            f"vat_codes {code}: {column} is {said}, not {value}"
+            for code, value in rates.filter(beyond).select("vat_code", column).iter_rows()
+        ]
+    return faults
 
 
 def _broken_links(tables: dict[str, pl.DataFrame]) -> list[str]:
-    """Finds what only several rows or tables show: unknown parents, cycles, a currency that SEPA or ISO 4217 lacks."""
+    """Finds what only several rows or tables show: unknown parents, cycles, a currency that SEPA or ISO 4217 lacks.
+
+    Accounts, journals and methods of a legal entity that is not there are never asked for, and break nothing.
+    """
     entities = tables["legal_entities"]
     faults = [
         f"legal_entities {entity}: {currency} is no currency of ISO 4217"
@@ -109,17 +150,12 @@ def _broken_links(tables: dict[str, pl.DataFrame]) -> list[str]:
         .select("legal_entity", "currency")
         .iter_rows()
     ]
-    for table in ("journals", "affiliations", "chart_of_accounts", "payment_methods", "bank_accounts"):
-        names = list(key(REFERENCE[table]))
-        strangers = tables[table].filter(pl.col("legal_entity") != "*").join(entities, on="legal_entity", how="anti")
-        if table in ("affiliations", "bank_accounts"):
-            strangers = tables[table].join(entities, on="legal_entity", how="anti")
-        faults += [
-            f"{table} {'|'.join(map(str, row))}: there is no legal entity {entity}"
-            for *row, entity in strangers.select(
-                *(pl.col(name).alias(f"key_{name}") for name in names), "legal_entity"
-            ).iter_rows()
-        ]
+    strangers = tables["affiliations"].join(entities, on="legal_entity", how="anti")
+    faults += [
+        f"affiliations {employee}|{day}: there is no legal entity {entity}"
+        for employee, day, entity in strangers.select("employee", "valid_from", "legal_entity").iter_rows()
+        if entity is not None
+    ]
     return faults + _broken_hierarchy(tables)
 
 
@@ -131,8 +167,8 @@ def _broken_hierarchy(tables: dict[str, pl.DataFrame]) -> list[str]:
         for axis, parent in parents.items()
         if parent is not None and parent not in parents
     ]
-    for axis in parents:
-        seen, above = {axis}, parents[axis]
+    for axis, parent in parents.items():
+        seen, above = {axis}, parent
         while above is not None and above in parents:
             if above in seen:
                 faults.append(f"axes {axis}: its parents go round in a circle")

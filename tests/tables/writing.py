@@ -92,7 +92,7 @@ def as_parquet(taste: str) -> Callable[[Path, Path], None]:
             table = {}
             for name, cells in read_csv(path).items():
                 kind = TASTES[taste].get(forms.get(name, Form.TEXT), pa.string())
-                if any(cell in ("0", "-1") for cell in cells) and name == "percent":
+                if name == "percent" and any(cell.startswith(("0", "-")) for cell in cells):
                     kind = pa.string()  # refused, and shown as it stood: a decimal would show its zeros
                 try:
                     table[name] = pa.array([_value(cell, kind) if cell else None for cell in cells], kind)
