@@ -29,7 +29,8 @@ def attach_stored(session: Session, store: Store, run: int | None = None) -> Non
             continue
         names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
         rows = f"select * from read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
-        upto = f" where run <= {int(run)}" if run is not None and "run" in {column.name for column in columns(model)} else ""
+        has_run = any(column.name == "run" for column in columns(model))
+        upto = f" where run <= {int(run)}" if run is not None and has_run else ""
         session.view(f"stored_{kind}", f"{empty} union all by name {rows}{upto}")
 
 

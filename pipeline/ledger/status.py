@@ -40,8 +40,8 @@ def status(store: Store) -> Status:
         return Status(
             runs=rows(
                 """
-                select run, any_value(run_on) as run_on, sum(rows_in)::bigint as rows_in, sum(retried)::bigint as retried,
-                    sum(posted)::bigint as posted, sum(unchanged)::bigint as unchanged,
+                select run, any_value(run_on) as run_on, sum(rows_in)::bigint as rows_in,
+                    sum(retried)::bigint as retried, sum(posted)::bigint as posted, sum(unchanged)::bigint as unchanged,
                     sum(superseded)::bigint as superseded, sum(ignored)::bigint as ignored,
                     sum(quarantined)::bigint as quarantined
                 from runs group by run order by run desc limit 10
@@ -77,7 +77,8 @@ def status(store: Store) -> Status:
                         sum(advance_one_time + advance_regular)::decimal(18, 4) as advances
                     from employee_accounts group by legal_entity
                 )
-                select entities.*, coalesce(owed, 0)::decimal(18, 4) as owed, coalesce(advances, 0)::decimal(18, 4) as advances
+                select entities.*, coalesce(owed, 0)::decimal(18, 4) as owed,
+                    coalesce(advances, 0)::decimal(18, 4) as advances
                 from entities left join employees using (legal_entity) order by legal_entity
                 """
             ),
