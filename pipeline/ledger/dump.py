@@ -33,13 +33,16 @@ def dump(store: Store, out: Path, *, run: int | None = None) -> list[tuple[str, 
             beside = out / f".{table}.parquet.writing"
             rows = 0
             reader = session.con.sql(output_query(session, table)).to_arrow_reader(_SLICE)
-            with pq.ParquetWriter(beside, reader.schema, compression="zstd") as writer:
-                for batch in reader:
-                    validate(pl.DataFrame(batch), LEDGER[table])
-                    writer.write_batch(batch)
-                    rows += batch.num_rows
-            with beside.open("rb") as file:
-                os.fsync(file.fileno())
-            beside.replace(path)
+            try:
+                with pq.ParquetWriter(beside, reader.schema, compression="zstd") as writer:
+                    for batch in reader:
+                        validate(pl.DataFrame(batch), LEDGER[table])
+                        writer.write_batch(batch)
+                        rows += batch.num_rows
+                with beside.open("rb") as file:
+                    os.fsync(file.fileno())
+                beside.replace(path)
+            finally:
+                beside.unlink(missing_ok=True)
             written.append((table, rows))
     return written

@@ -42,9 +42,13 @@ def ledger_session(
     The caller closes it. Nothing is read before a view is.
     """
     session = Session([store.root], memory_limit=memory_limit, threads=threads)
-    attach_stored(session, store, run)
-    for path in sorted(TABLES.glob("*.sql")):
-        session.view(path.stem, path.read_text(encoding="utf-8"))
+    try:
+        attach_stored(session, store, run)
+        for path in sorted(TABLES.glob("*.sql")):
+            session.view(path.stem, path.read_text(encoding="utf-8"))
+    except BaseException:
+        session.close()
+        raise
     return session
 
 

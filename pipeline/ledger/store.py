@@ -124,13 +124,13 @@ class Store:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=wait)
+        except Timeout:  # which is an OSError
+            raise StoreBusyError(
+                "another process is writing this ledger", where=str(self.root / _LOCK), mend="try again when it is done"
+            ) from None
         except OSError as error:
             raise StoreError(
                 f"the store cannot be written ({error.strerror or error})", where=str(self.root), mend=_MEND_WRITE
-            ) from None
-        except Timeout:
-            raise StoreBusyError(
-                "another process is writing this ledger", where=str(self.root / _LOCK), mend="try again when it is done"
             ) from None
         try:
             notes = _set_aside_torn_log(self.root)
@@ -279,13 +279,15 @@ class Writer:
         if version < 0:
             if (root / _LOG / _log_name(0)).exists():
                 raise CommitFailedError("another writer made the ledger")
-            return DeltaTable.create(
+            table = DeltaTable.create(
                 str(root),
                 Schema([Field("kind", PrimitiveType("string")), *fields.values()]),
                 partition_by=["kind"],
                 configuration=_CONFIGURATION,
                 raise_if_key_not_exists=False,
             )
+            _fsync_log(root)
+            return table
         table = _load(root, version)
         known = {field.name: field for field in table.schema().fields}
         for name, field in fields.items():
