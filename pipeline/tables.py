@@ -302,6 +302,7 @@ def _read_parquet(path: Path, model: type[Table]) -> tuple[RawTable, list[str]]:
             and not _PATTERN.search(str(path))
             and not any(_is_odd(schema.field(name).type) for name in present)
         ):
+            _check_pages(path, present)
             types = {name: _duckdb_type(schema.field(name).type) for name in present}
             return RawTable(path.stem, path, path, types), extra
         with pq.ParquetFile(path) as file:
@@ -315,6 +316,13 @@ def _read_parquet(path: Path, model: type[Table]) -> tuple[RawTable, list[str]]:
         ) from None
     types = {name: _duckdb_type(table.schema.field(name).type) for name in table.column_names}
     return RawTable(path.stem, path, table, types), extra
+
+
+def _check_pages(path: Path, present: list[str]) -> None:
+    """Reads a Parquet file once, so that a broken one is refused by name before anything is made of it."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=present):
+            batch.validate(full=True)
 
 
 def _is_odd(kind: pa.DataType) -> bool:

@@ -136,6 +136,19 @@ def test_what_is_no_table_names_the_file(tmp_path: Path) -> None:
     assert refusal(tmp_path).startswith(f"{path}: the file cannot be read as Parquet (")
 
 
+def test_what_is_broken_inside_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "payment_exclusions.parquet"
+    frame = pl.DataFrame({"payment_order": [f"O{number}" for number in range(20_000)]})
+    frame.write_parquet(path, compression="zstd")
+    content = bytearray(path.read_bytes())
+    content[100:3000] = bytes(2900)
+    path.write_bytes(bytes(content))
+    assert refusal(tmp_path).startswith(f"{path}: the file cannot be read as Parquet (")
+    latin = pa.array([b"caf\xe9"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"payment_order": latin}), path)
+    assert refusal(tmp_path).startswith(f"{path}: the file cannot be read as Parquet (")
+
+
 def test_columns_that_are_not_known_are_said_once_and_ignored(tmp_path: Path) -> None:
     pl.DataFrame({"payment_order": ["O1"], "Payment_Order": ["X"], "mood": [[1]]}).write_parquet(
         tmp_path / "payment_exclusions.parquet"
