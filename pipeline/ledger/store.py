@@ -307,7 +307,12 @@ class Writer:
 def _load(root: Path, version: int | None) -> DeltaTable:
     """Reads the log up to a version (None: the last). Raises: StoreError where it cannot be read, or is not ours."""
     try:
-        table = DeltaTable(str(root), version=version)
+        try:
+            table = DeltaTable(str(root), version=version)
+        except DeltaError:
+            if not _set_aside_torn_checkpoint(root):
+                raise
+            table = DeltaTable(str(root), version=version)
         found = table.metadata().configuration.get(_FORMAT_KEY)
     except (TableNotFoundError, DeltaError, OSError, ValueError) as error:
         raise StoreError(
@@ -400,6 +405,24 @@ def _set_aside_torn_log(root: Path) -> list[str]:
         torn.rename(torn.with_name(f"torn-{torn.name}-{uuid.uuid4().hex[:8]}"))
         _fsync(torn.parent)
     return [f"{torn.name} was cut off by a power loss and set aside: the run that wrote it never ended"]
+
+
+def _set_aside_torn_checkpoint(root: Path) -> bool:
+    """Moves checkpoints cut off by a power loss out of the way: they only spare reading the log, which is kept."""
+    torn = [path for path in (root / _LOG).glob("[0-9]*.checkpoint.parquet") if not _is_parquet(path)]
+    for path in torn:
+        path.replace(path.with_name(f"torn-{path.name}"))
+    if torn:
+        (root / _LOG / "_last_checkpoint").unlink(missing_ok=True)
+    return bool(torn)
+
+
+def _is_parquet(path: Path) -> bool:
+    try:
+        pq.read_metadata(path)
+    except (pa.ArrowException, OSError):
+        return False
+    return True
 
 
 def _is_whole(log: Path) -> bool:

@@ -135,6 +135,18 @@ def test_many_commits_pass_a_checkpoint(tmp_path: Path) -> None:
     assert Store.open(tmp_path).broken_segments() == []
 
 
+@pytest.mark.parametrize("kept", [0, 100])
+def test_a_torn_checkpoint_is_set_aside(kept: int, tmp_path: Path) -> None:
+    for run in range(1, 51):
+        add(tmp_path, run, lines=[run])
+    (checkpoint,) = (tmp_path / "_delta_log").glob("*.checkpoint.parquet")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:kept])
+    assert numbers(tmp_path) == list(range(1, 51))
+    add(tmp_path, 51, lines=[51])
+    assert (Store.open(tmp_path).run, len(numbers(tmp_path))) == (51, 51)
+    assert (tmp_path / "_delta_log" / f"torn-{checkpoint.name}").exists()
+
+
 @pytest.mark.parametrize("kept", [0, 60, -30])
 def test_a_torn_last_log_is_set_aside_and_the_ledger_goes_on(kept: int, tmp_path: Path) -> None:
     add(tmp_path, 1, lines=[1])
