@@ -82,6 +82,12 @@ def _float(text: str) -> float:
     return float(text)
 
 
+def _is_well_formed(cell: str, form: Form) -> bool:
+    decimals = {Form.AMOUNT: 4, Form.EXCHANGE_RATE: 8, Form.RATE: 3, Form.PERCENT: 4}[form]
+    is_positive = form is not Form.PERCENT or not cell.startswith(("0", "-"))
+    return len(cell.partition(".")[2].rstrip("0")) <= decimals and is_positive
+
+
 def as_parquet(taste: str) -> Callable[[Path, Path], None]:
     """Gives what writes a directory of CSV files as Parquet files."""
 
@@ -92,7 +98,7 @@ def as_parquet(taste: str) -> Callable[[Path, Path], None]:
             table = {}
             for name, cells in read_csv(path).items():
                 kind = TASTES[taste].get(forms.get(name, Form.TEXT), pa.string())
-                if name == "percent" and any(cell.startswith(("0", "-")) for cell in cells):
+                if pa.types.is_decimal(kind) and not all(_is_well_formed(cell, forms[name]) for cell in cells):
                     kind = pa.string()  # refused, and shown as it stood: a decimal would show its zeros
                 try:
                     table[name] = pa.array([_value(cell, kind) if cell else None for cell in cells], kind)
