@@ -1,15 +1,14 @@
 """Exports: what goes out, the files, and the record of it (spec §6, "Exports").
 
-An export is a fact: it is recorded with the entries it took and the format's own text, reads the ledger as of a run, and
-can be made again byte for byte, or cancelled, which frees its entries.
+An export is a fact: it is recorded with the entries that it took and the format's own text, reads the ledger as of a
+run, and can be made again byte for byte, or cancelled, which frees its entries.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import tomllib
+import csv
+import io
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -17,69 +16,51 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import ExportError, FormatError, UsageError
-from pipeline.exports.format import load_format, parse_format
-from pipeline.exports.pain001 import Debtor, identifier, write_pain001
-from pipeline.exports.write import write
-from pipeline.ledger.reading import ledger_session
-from pipeline.ledger.reference import stored_reference
-from schemas.currencies import MINOR_UNITS
+from pipeline.exports import columns, record
+from pipeline.exports.format import load_format, parse_format, shipped
+from pipeline.exports.known import attach_known
+from pipeline.exports.profile import Profile, load_profile
+from pipeline.exports.record import Figures, Request, cancel, exports
+from pipeline.exports.write import File, Sink, file_name, sync_folder, write
+from pipeline.exports.write_pain001 import Debtor, identifiers, write_pain001
+from pipeline.ledger.reading import axes, ledger_session
+from pipeline.sql import identifier
 from schemas.terms import Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pipeline.exports.format import LoadedFormat
     from pipeline.ledger.store import Store
     from pipeline.sql import Session
 
+__all__ = [
+    "ExportResult",
+    "File",
+    "Profile",
+    "again",
+    "cancel",
+    "export",
+    "export_order",
+    "exports",
+    "formats",
+    "load_profile",
+]
+
 HERE = Path(__file__).parent
-
-
-class Profile(BaseModel):
-    """What a company asks of a format. name: what earlier exports are told by. journals: those that go out, all if none."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    format: str
-    entity: str | None = None
-    journals: list[Journal] = []
-    employees: list[str] = []
-    leave_open: bool = False
-    entries: str | None = None
-    destinations: list[str] = []
-
-
-def load_profile(path: Path) -> Profile:
-    """Reads a profile, a TOML file. Raises: FormatError naming the key that is wrong."""
-    try:
-        return Profile.model_validate({"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))})
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise FormatError(said, where=f"profile {path}") from None
-
-
-@dataclass(frozen=True)
-class File:
-    """A file of an export."""
-
-    name: str
-    content: bytes
-
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.content).hexdigest()
+#: lines that are written at a time
+_BATCH = 100_000
+_SIREN = 9
 
 
 @dataclass(frozen=True)
 class ExportResult:
     """What an export gives. number: None for a preview, and where there was nothing to take.
 
-    totals: per journal code the entries, lines, debit and credit. left_out: per journal and account what did not go out.
-    balances: per account, for a preview.
+    totals: per journal code and fiscal year the entries, lines, debit and credit. left_out: per fate (left_out,
+    held_back), journal and account what stayed in the ledger. balances: per account, for a preview.
     """
 
     number: int | None
@@ -109,92 +90,85 @@ def export(
     """Writes the entries of a legal entity that no earlier export of the profile took, and records it.
 
     first, last: the period, both days in it; None is open. on: the export's date. pay: for an entity whose payments are
-    made by its exports, makes the order of the given id and returns the store with it; not called for a preview.
+    made by its exports, makes the order of the given id (`export-<number>`, of the last day of the period) and returns
+    the store with it; called before anything is selected, and not for a preview. Where what follows fails, the order is
+    in the ledger and the next export of the same entity and period takes its number.
     Raises: FormatError, ExportError, UsageError with the sentence to read.
     """
     loaded = load_format(profile.format)
-    number = _next_number(store)
-    if not preview and pay is not None and _payment_mode(store, entity) == "at_export":
-        store = pay(store, f"export-{number}")
-    with ledger_session(store) as session:
-        _attach(session, entity)
-        _select(session, profile, loaded, entity, first, last)
-        request = _Request(loaded, profile.name, entity, first, last, on, number, store.run)
-        result = _write(session, request, preview=preview)
-        if preview or not result.entries:
-            return result
-        chosen = session.query(
-            "select legal_entity, journal_code, fiscal_year, entry_number from selected_entries order by all"
+    if loaded.format.of != "lines":
+        raise UsageError(f"format {loaded.name} writes the payments of an order", mend="give the order: --order ID")
+    profile.compiled_labels()
+    if profile.nominal_side and loaded.format.negative == "never":
+        raise FormatError(
+            f"format {loaded.name} holds no amount below 0",
+            where=f"profile {profile.name}, nominal_side",
+            mend="leave it out: amounts below 0 then go to the other side",
         )
-    _record(store, request, result, chosen)
-    _put(out, [*result.files, _control_sheet(result, request)])
-    return result
-
-
-@dataclass(frozen=True)
-class _Request:
-    loaded: LoadedFormat
-    profile: str
-    entity: str
-    first: date | None
-    last: date | None
-    on: date
-    number: int
-    run: int
+    with ledger_session(store) as session:
+        attach_known(session)
+        about = _entity(session, entity, loaded)
+        number = _free_number(session, store, entity, last or on)
+    if not preview and pay is not None and about["payment_mode"] == "at_export":
+        store = pay(store, f"export-{number}")
+    definition = {"format": loaded.text, "profile": profile.model_dump(mode="json", exclude_defaults=True)}
+    request = Request(
+        number, store.run, profile.name, loaded.name, definition, entity, first_on=first, last_on=last, exported_on=on
+    )
+    with ledger_session(store) as session:
+        attach_known(session)
+        _select(session, profile, loaded, request)
+        figures = _figures(session)
+        if not figures.entries:
+            return _result(request, figures, [], number=None)
+        with _written(session, loaded, profile, request, figures.totals, None if preview else out) as sinks:
+            if preview:
+                session.run(HERE / "export_balances.sql")
+                balances = session.query("select * from export_balances order by account, auxiliary nulls first")
+                return _result(request, figures, [sink.file() for sink in sinks], number=None, balances=balances)
+            control = Sink(out, f"control_{number}_{entity}_{loaded.name}.csv")
+            sinks.append(control)
+            files = [sink.file() for sink in sinks[:-1]]
+            control.write(_control_sheet(request, figures, files))
+            control.close()
+            taken = session.query("select * from selected_entries order by all")
+            record.record(store, request, figures, files, taken)
+            made = [sink.put() for sink in sinks]
+            sync_folder(out)
+            return _result(request, figures, made[:-1], number=number)
 
 
 def again(store: Store, number: int, out: Path) -> ExportResult:
     """Writes the files of a recorded export anew: the same bytes, from the ledger as of its run and its own format.
 
-    Raises: UsageError where there is no such export, ExportError where the bytes would differ.
+    Raises: UsageError where there is no such export, ExportError where the bytes would differ; nothing is written then.
     """
-    record = _record_of(store, number)
-    loaded = parse_format(record["format"], record["definition"], where=f"of export {number}")
-    with ledger_session(store, run=record["run"]) as session:
-        _attach(session, record["legal_entity"])
+    row = record.record_of(store, number)
+    request, figures = record.request_of(row)
+    profile = Profile.model_validate(request.definition["profile"])
+    loaded = parse_format(request.format, request.definition["format"])
+    with ledger_session(store, run=request.run) as session:
+        attach_known(session)
         session.create(
             "selected_entries",
             "select legal_entity, journal_code, fiscal_year, entry_number from stored_export_entries "
-            f"where export_number = {int(number)}",
+            "where export_number = $number",
+            {"number": number},
         )
-        session.create("left_out", _NOTHING_LEFT_OUT)
-        request = _Request(
-            loaded, record["profile"], record["legal_entity"], record["first_on"], record["last_on"],
-            record["exported_on"], number, record["run"],
-        )
-        result = _write(session, request, preview=False)
-    was = {file["name"]: file["sha256"] for file in json.loads(record["files"])}
-    now = {file.name: file.sha256 for file in result.files}
-    if was != now:
-        raise ExportError(
-            "the bytes differ from those recorded", where=f"export {number}",
-            mend="it was written by another version of lettrage: take the files from where they were delivered",
-        )
-    _put(out, result.files)
-    return result
-
-
-def cancel(store: Store, number: int) -> None:
-    """Frees the entries of an export; its record stays. Raises: UsageError where there is none, or it is cancelled."""
-    record = _record_of(store, number)
-    if record["export_status"] == "cancelled":
-        raise UsageError(f"export {number} is cancelled already")
-    with store.writing() as writer:
-        latest = writer.store
-        sequence = 1 + _last_sequence(latest)
-        row = {**record, "sequence": sequence, "export_status": "cancelled"}
-        writer.write("exports", pl.DataFrame([row], schema=_EXPORT_COLUMNS))
-        writer.commit(None, {"lettrage.cancelled_export": str(number)})
-
-
-def exports(store: Store) -> pl.DataFrame:
-    """The exports as they stand: a row an export, with export_number, profile, legal_entity, period, entries, status."""
-    rows = _exports(store)
-    latest = rows.sort("sequence").group_by("export_number", maintain_order=True).last()
-    return latest.select(
-        "export_number", "export_status", "profile", "format", "legal_entity", "first_on", "last_on", "exported_on",
-        "run", "entry_count", "files",
-    ).sort("export_number")
+        with _written(session, loaded, profile, request, figures.totals, out) as sinks:
+            files = [sink.file() for sink in sinks]
+            if record.files_of(row) != {file.name: file.sha256 for file in files}:
+                raise ExportError(
+                    "the bytes differ from those recorded",
+                    where=f"export {number}",
+                    mend="it was made by another version of lettrage: make it again with that one",
+                )
+            control = Sink(out, f"control_{number}_{request.legal_entity}_{loaded.name}.csv")
+            sinks.append(control)
+            control.write(_control_sheet(request, figures, files))
+            made = [sink.put() for sink in sinks]
+            sync_folder(out)
+    return _result(request, figures, made[:-1], number=number)
 
 
 def export_order(store: Store, *, order: str, out: Path) -> list[File]:
@@ -204,304 +178,314 @@ def export_order(store: Store, *, order: str, out: Path) -> list[File]:
     Raises: UsageError where the ledger has no such order, ExportError where it paid nobody or its account has no IBAN.
     """
     with ledger_session(store) as session:
-        made_in = session.value(
-            "select min(run) from stored_payments where payment_order = $order", {"order": order}
+        known = session.value(
+            "select count(*) from documents where document_kind = 'payment_order' and document = $order",
+            {"order": order},
         )
-        known = session.value("select count(*) from documents where document = $order and document_kind = 'payment_order'", {"order": order})
+        made_in = session.value("select min(run) from stored_payments where payment_order = $order", {"order": order})
     if not known:
         raise UsageError(f"the ledger has no payment order {order}", mend="see `lettrage status`")
     if made_in is None:
-        raise ExportError(f"order {order} paid nobody: there is no file to write", where=f"order {order}")
+        raise ExportError("the order paid nobody: there is no file to write", where=f"order {order}")
     with ledger_session(store, run=made_in) as session:
-        _attach(session, None)
+        attach_known(session)
         session.run(HERE / "order_payments.sql", order=order)
         payments = session.query("select * from order_payments order by employee")
-        entity = session.query(
-            "select legal_entities.* from legal_entities where legal_entity = $entity",
-            {"entity": payments["legal_entity"][0]},
-        ).row(0, named=True)
-        key = session.value("select bank_account from stored_order_accounts where payment_order = $order", {"order": order})
-        accounts = session.query("select * from bank_accounts where legal_entity = $entity", {"entity": entity["legal_entity"]})
-    payments = payments.with_columns(
-        end_to_end_id=pl.col("employee").map_elements(lambda employee: identifier(order, employee), return_dtype=pl.String)
-    )
-    if entity["payment_mode"] != "sepa":
-        loaded = load_format("payment_list")
-        files = [File(_file_name(loaded, {"payment_order": order, "legal_entity": entity["legal_entity"]}), write(loaded, payments))]
-    else:
-        own = accounts.filter(bank_account=key).row(0, named=True) if key is not None else entity
-        if not own["iban"]:
-            raise ExportError("the account that it is paid from has no IBAN", where=f"order {order}", mend="add it to the reference tables and pay by a new order")
-        loaded = load_format("pain001")
-        content = write_pain001(
-            order, payments["document_date"][0], Debtor(entity["name"], own["iban"], own["bic"]), payments
-        )
-        files = [File(_file_name(loaded, {"payment_order": order, "legal_entity": entity["legal_entity"]}), content)]
-    _put(out, files)
-    return files
-
-
-_EXPORT_COLUMNS: dict[str, pl.DataType] = {
-    "run": pl.Int64(), "sequence": pl.Int64(), "export_number": pl.Int64(), "export_status": pl.String(),
-    "profile": pl.String(), "format": pl.String(), "definition": pl.String(), "legal_entity": pl.String(),
-    "first_on": pl.Date(), "last_on": pl.Date(), "exported_on": pl.Date(), "entry_count": pl.Int64(),
-    "line_count": pl.Int64(), "files": pl.String(), "totals": pl.String(),
-}
-_NOTHING_LEFT_OUT = """
-    select null::varchar as journal, null::varchar as account, null::bigint as entries,
-        null::decimal(18, 4) as debit, null::decimal(18, 4) as credit where false
-"""
-
-
-def _attach(session: Session, entity: str | None) -> None:
-    """Registers the reference as the ledger knew it, and checks that it knows the legal entity."""
-    for table, frame in stored_reference(session).items():
-        session.register(table, frame)
-    session.register(
-        "currencies",
-        pl.DataFrame({"currency": list(MINOR_UNITS), "digits": list(MINOR_UNITS.values())}).cast({"digits": pl.Int32}),
-    )
-    if entity is not None and not session.value(
-        "select count(*) from legal_entities where legal_entity = $entity", {"entity": entity}
-    ):
-        known = session.query("select legal_entity from legal_entities order by legal_entity")["legal_entity"].to_list()
-        raise UsageError(f"the ledger knows no legal entity {entity}", mend=f"it knows {', '.join(known) or 'none'}")
-
-
-def _payment_mode(store: Store, entity: str) -> str:
-    with ledger_session(store) as session:
-        _attach(session, entity)
-        return str(session.value("select payment_mode from legal_entities where legal_entity = $entity", {"entity": entity}))
-
-
-def _select(
-    session: Session, profile: Profile, loaded: LoadedFormat, entity: str, first: date | None, last: date | None
-) -> None:
-    """Makes selected_entries, and left_out: what a journal that is left out would have brought, by account."""
-    mode = profile.entries or loaded.format.entries
-    session.create(
-        "taken_entries",
-        """
-        select distinct entries.legal_entity, entries.journal_code, entries.fiscal_year, entries.entry_number
-        from stored_export_entries as entries
-        inner join (
-            select * from stored_exports
-            qualify row_number() over (partition by export_number order by sequence desc) = 1
-        ) as exports on entries.export_number = exports.export_number
-        where exports.export_status = 'recorded' and exports.profile = $profile and exports.legal_entity = $entity
-        """,
-        {"profile": profile.name, "entity": entity},
-    )
-    session.run(HERE / "select_entries.sql", "candidate_entries", entity=entity, first=first, last=last)
-    journals = [str(journal) for journal in profile.journals] or [str(journal) for journal in Journal]
-    session.create(
-        "allowed_entries",
-        f"select *, list_contains($journals, journal) as is_wanted from candidate_entries where is_ripe {'and is_free' if mode == 'new' else ''}",
-        {"journals": journals},
-    )
-    split = session.value(
-        "select count(*) from allowed_entries where not is_wanted and journal = 'advance_imputation' and accounts > 1"
-    )
-    if split and not profile.leave_open:
-        raise ExportError(
-            f"{split} imputations cannot be left out: their two lines fall on different accounts",
-            where=f"profile {profile.name}",
-            mend="export the journal advance_imputation, or write leave_open = true in the profile",
-        )
-    employees = "true"
-    if profile.employees:
-        employees = "employee in (select unnest($employees))"
-    session.create(
-        "selected_entries",
-        f"""
-        select distinct allowed.legal_entity, allowed.journal_code, allowed.fiscal_year, allowed.entry_number
-        from allowed_entries as allowed
-        inner join entry_lines as lines
-            on allowed.legal_entity = lines.legal_entity and allowed.journal_code = lines.journal_code
-                and allowed.fiscal_year = lines.fiscal_year and allowed.entry_number = lines.entry_number
-        where allowed.is_wanted and {employees}
-        """,
-        {"employees": profile.employees},
-    )
-    session.create(
-        "left_out",
-        """
-        select lines.journal, lines.account, count(distinct (lines.journal_code, lines.fiscal_year, lines.entry_number)) as entries,
-            sum(lines.debit)::decimal(18, 4) as debit, sum(lines.credit)::decimal(18, 4) as credit
-        from entry_lines as lines
-        semi join (select * from allowed_entries where not is_wanted) as allowed
-            on allowed.legal_entity = lines.legal_entity and allowed.journal_code = lines.journal_code
-                and allowed.fiscal_year = lines.fiscal_year and allowed.entry_number = lines.entry_number
-        group by lines.journal, lines.account order by lines.journal, lines.account
-        """,
-    )
-
-
-def _write(session: Session, request: _Request, *, preview: bool) -> ExportResult:
-    """Makes the files of selected_entries, and the figures that an export is known by."""
-    session.run(HERE / "export_lines.sql", entity=request.entity, on=request.on)
-    form = request.loaded.format
-    digits = session.value("select max(currency_digits) from export_lines")
-    if digits is not None and digits > form.decimals:
-        raise ExportError(
-            f"the format holds {form.decimals} decimals, the books of {request.entity} have {digits}",
-            where=f"format {request.loaded.name}", mend="choose a format that holds them",
-        )
-    order = ", ".join(f'"{name}"' for name in form.order)
-    lines = session.query(f"select * from export_lines order by {order}, line_number")
-    files: list[File] = []
-    entity = session.query("select * from legal_entities where legal_entity = $entity", {"entity": request.entity}).row(0, named=True)
-    if len(lines):
-        if form.needs_siren and not (entity["siren"] or "").strip():
-            raise ExportError(
-                "legal entity " + request.entity + " has no siren, which the file is named after",
-                where=f"format {request.loaded.name}", mend="fill in siren in legal_entities",
-            )
-        files = [File(_line_file_name(request, entity, lines), write(request.loaded, lines))]
-    totals = session.query(
-        """
-        select journal_code, fiscal_year, count(distinct entry_number) as entries, count(*) as lines,
-            sum(debit)::decimal(18, 4) as debit, sum(credit)::decimal(18, 4) as credit,
-            min(entry_number) as first_number, max(entry_number) as last_number
-        from export_lines group by journal_code, fiscal_year order by journal_code, fiscal_year
-        """
-    ).to_dicts()
-    balances = session.query(
-        """
-        select account, auxiliary, sum(debit)::decimal(18, 4) as debit, sum(credit)::decimal(18, 4) as credit,
-            (sum(debit) - sum(credit))::decimal(18, 4) as balance
-        from export_lines group by account, auxiliary order by account, auxiliary nulls first
-        """
-    ).to_dicts() if preview else []
-    entries = int(session.value("select count(*) from selected_entries"))
-    return ExportResult(
-        None if preview or not entries else request.number, request.run, request.profile, request.entity, entries,
-        len(lines), files, totals, session.query("select * from left_out").to_dicts(), balances,
-    )
-
-
-def _line_file_name(request: _Request, entity: dict[str, Any], lines: pl.DataFrame) -> str:
-    first = request.first or lines["entry_date"].min()
-    last = request.last or lines["entry_date"].max()
-    year = int(lines["fiscal_year"].max())  # type: ignore[arg-type] - fiscal years are whole numbers
-    if request.loaded.format.needs_siren and request.loaded.format.entries == "all" and lines["fiscal_year"].n_unique() > 1:
-        raise ExportError(
-            "the period holds entries of more than one fiscal year, and the file is of one",
-            where=f"format {request.loaded.name}", mend="give the first and last day of one fiscal year",
-        )
-    return _file_name(
-        request.loaded,
-        {
-            "legal_entity": request.entity, "entity_name": entity["name"], "siren": entity["siren"],
-            "profile": request.profile, "format": request.loaded.name, "first_on": first, "last_on": last,
-            "exported_on": request.on, "fiscal_year_end": _fiscal_year_end(year, entity["fiscal_year_start"]),
-            "export_number": request.number,
-        },
-    )
-
-
-def _fiscal_year_end(year: int, start: str | None) -> date:
-    """The last day of the fiscal year that ends in a calendar year."""
-    month, day = (int(part) for part in (start or "01-01").split("-"))
-    if (month, day) == (1, 1):
-        return date(year, 12, 31)
-    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    return date(year, month, 28 if (month, day) == (2, 29) and not leap else day) - timedelta(days=1)
-
-
-def _file_name(loaded: LoadedFormat, values: dict[str, Any]) -> str:
-    name = pl.DataFrame([values], infer_schema_length=None).select(loaded.file.value.alias("name")).item()
-    return "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in str(name))
-
-
-def _next_number(store: Store) -> int:
-    numbers = _exports(store)["export_number"]
-    return 1 + int(numbers.max() or 0)  # type: ignore[arg-type] - export numbers are whole numbers
-
-
-def _last_sequence(store: Store) -> int:
-    return int(_exports(store)["sequence"].max() or 0)  # type: ignore[arg-type] - sequences are whole numbers
-
-
-def _exports(store: Store) -> pl.DataFrame:
-    files = store.files("exports")
-    if not files:
-        return pl.DataFrame(schema=_EXPORT_COLUMNS)
-    return pl.concat([pl.read_parquet(path) for path in files])
-
-
-def _record_of(store: Store, number: int) -> dict[str, Any]:
-    rows = _exports(store).filter(export_number=number).sort("sequence")
-    if rows.is_empty():
-        raise UsageError(f"there is no export {number}", mend="see `lettrage exports`")
-    return rows.row(-1, named=True)
-
-
-def _record(store: Store, request: _Request, result: ExportResult, entries: pl.DataFrame) -> None:
-    """Writes the record in one commit, and the entries taken with it."""
-    with store.writing() as writer:
-        latest = writer.store
-        if latest.run != store.run or _next_number(latest) != request.number:
-            raise ExportError(
-                "another run or export came in between; nothing was recorded or written",
-                where=f"profile {request.profile}", mend="give the command again",
-            )
-        row = {
-            "run": request.run,
-            "sequence": 1 + _last_sequence(latest),
-            "export_number": request.number,
-            "export_status": "recorded",
-            "profile": request.profile,
-            "format": request.loaded.name,
-            "definition": request.loaded.text,
-            "legal_entity": request.entity,
-            "first_on": request.first,
-            "last_on": request.last,
-            "exported_on": request.on,
-            "entry_count": result.entries,
-            "line_count": result.lines,
-            "files": json.dumps([{"name": file.name, "bytes": len(file.content), "sha256": file.sha256} for file in result.files]),
-            "totals": json.dumps(result.totals, default=str),
-        }
-        writer.write("exports", pl.DataFrame([row], schema=_EXPORT_COLUMNS))
-        writer.write("export_entries", entries.select(pl.lit(request.number, pl.Int64).alias("export_number"), pl.all()))
-        writer.commit(None, {"lettrage.export": str(request.number)})
-
-
-def _control_sheet(result: ExportResult, request: _Request) -> File:
-    """What an accountant ticks off beside the file: totals by journal, and what did not go out."""
-    rows = ["section,journal,account,fiscal_year,entries,lines,debit,credit,first_number,last_number"]
-    rows += [
-        f"exported,{total['journal_code']},,{total['fiscal_year']},{total['entries']},{total['lines']},"
-        f"{total['debit']},{total['credit']},{total['first_number']},{total['last_number']}"
-        for total in result.totals
-    ]
-    debit = sum((total["debit"] for total in result.totals), Decimal(0))
-    credit = sum((total["credit"] for total in result.totals), Decimal(0))
-    rows.append(f"total,,,,{result.entries},{result.lines},{debit},{credit},,")
-    rows += [
-        f"left out,{row['journal']},{row['account']},,{row['entries']},,{row['debit']},{row['credit']},,"
-        for row in result.left_out
-    ]
-    rows += [f"file,{file.name},{file.sha256},,,{len(file.content)},,,," for file in result.files]
-    name = f"control_{request.number}_{result.legal_entity}_{request.loaded.name}.csv"
-    return File(name, ("\r\n".join(rows) + "\r\n").encode("utf-8"))
-
-
-def _put(out: Path, files: list[File]) -> None:
-    """Puts files into a directory; each appears whole."""
+        about = _entity(session, payments["legal_entity"][0])
+        account = session.query(
+            """
+            select bank_accounts.iban, bank_accounts.bic from stored_order_accounts
+            inner join bank_accounts on stored_order_accounts.bank_account = bank_accounts.bank_account
+            where stored_order_accounts.payment_order = $order and bank_accounts.legal_entity = $entity
+            """,
+            {"order": order, "entity": about["legal_entity"]},
+        ).to_dicts()
+    payments = payments.with_columns(identifiers(order, payments["employee"]).alias("end_to_end_id"))
+    loaded = load_format("pain001" if about["payment_mode"] == "sepa" else "payment_list")
+    facts = {**about, "payment_order": order, "format": loaded.name, "exported_on": payments["paid_on"][0]}
     out.mkdir(parents=True, exist_ok=True)
-    for file in files:
-        beside = out / f".{file.name}.writing"
-        with beside.open("wb") as target:
-            target.write(file.content)
-            target.flush()
-            os.fsync(target.fileno())
-        beside.replace(out / file.name)
+    with _sinks() as sinks:
+        sinks.append(Sink(out, file_name(loaded, facts)))
+        if loaded.format.kind == "pain.001":
+            own = account[0] if account else about
+            if not own["iban"]:
+                raise ExportError(
+                    "the account that it is paid from has no IBAN",
+                    where=f"order {order}",
+                    mend="fill in the IBAN in the reference tables, and pay by another order",
+                )
+            debtor = Debtor(about["entity_name"], own["iban"], own["bic"])
+            write_pain001(order, payments["paid_on"][0], debtor, payments, sinks[0])  # type: ignore[arg-type]  # a Sink is written to, nothing else
+        else:
+            write(loaded, [payments], facts, [], sinks[0])
+        made = [sinks[0].put()]
+        sync_folder(out)
+    return made
 
 
 def formats() -> list[tuple[str, str]]:
     """The formats that come with the program: name and title."""
-    from pipeline.exports.format import shipped
-
     return [(name, load_format(name).format.title) for name in shipped()]
+
+
+# ----------------------------------------------------------------------------------------------------- selection
+
+
+def _entity(session: Session, entity: str, loaded: LoadedFormat | None = None) -> dict[str, Any]:
+    """What the ledger knows of a legal entity. Raises: UsageError, ExportError where it does not know enough."""
+    rows = session.query(
+        "select *, name as entity_name from legal_entities where legal_entity = $entity", {"entity": entity}
+    )
+    if rows.is_empty():
+        known = session.query("select legal_entity from legal_entities order by legal_entity")["legal_entity"].to_list()
+        raise UsageError(f"the ledger knows no legal entity {entity}", mend=f"it knows {', '.join(known) or 'none'}")
+    about = rows.row(0, named=True)
+    about["siren"] = "".join((about["siren"] or "").split())
+    if loaded is not None and loaded.format.needs_siren and not _is_siren(about["siren"]):
+        wrong = f"{about['siren']!r} is no SIREN of {_SIREN} digits" if about["siren"] else "it has no SIREN"
+        raise ExportError(
+            f"{wrong}, and the file is named after it",
+            where=f"format {loaded.name}, legal entity {entity}",
+            mend="fill in siren in legal_entities; a company without one writes no such file",
+        )
+    return about
+
+
+def _is_siren(text: str) -> bool:
+    return len(text) == _SIREN and text.isascii() and text.isdigit()
+
+
+def _free_number(session: Session, store: Store, entity: str, last: date) -> int:
+    """The next number whose payment order is not another export's: one that was interrupted has left its order."""
+    number = record.next_number(store)
+    orders = session.query(
+        """
+        select document, legal_entity, event_date from stored_documents
+        where document_kind = 'payment_order' and document like 'export-%' and posted_run is not null
+        """
+    )
+    made = {row[0]: row[1:] for row in orders.iter_rows()}
+    while made.get(f"export-{number}", (entity, last)) != (entity, last):
+        number += 1
+    return number
+
+
+def _select(session: Session, profile: Profile, loaded: LoadedFormat, request: Request) -> None:
+    """Makes selected_entries, and left_out: what stays in the ledger though nobody took it."""
+    session.run(HERE / "taken_entries.sql", profile=profile.name, entity=request.legal_entity)
+    session.run(
+        HERE / "entry_fates.sql",
+        entity=request.legal_entity,
+        first=request.first_on,
+        last=request.last_on,
+        journals=[str(journal) for journal in profile.journals or Journal],
+        employees=profile.filters.employees,
+        document_kinds=[str(kind) for kind in profile.filters.document_kinds],
+        all_again=(profile.entries or loaded.format.entries) == "all",
+    )
+    journals = profile.journals or list(Journal)
+    if Journal.ADVANCE_IMPUTATION not in journals and not profile.leave_open:
+        moved = session.value(
+            "select count(*) from entry_fates "
+            "where fate = 'left_out' and journal = 'advance_imputation' and accounts > 1"
+        )
+        if moved:
+            raise ExportError(
+                f"{moved} imputations cannot be left out: their two lines fall on different accounts",
+                where=f"profile {profile.name}, journals",
+                mend="export advance_imputation as well, or write leave_open = true in the profile",
+            )
+    session.create(
+        "selected_entries",
+        "select legal_entity, journal_code, fiscal_year, entry_number from entry_fates where fate = 'exported'",
+    )
+    session.run(HERE / "left_out.sql")
+    session.run(HERE / "export_totals.sql")
+
+
+def _figures(session: Session) -> Figures:
+    totals = session.query("select * from export_totals order by journal_code, fiscal_year").to_dicts()
+    return Figures(
+        entries=session.count("selected_entries"),
+        lines=sum(total["lines"] for total in totals),
+        totals=totals,
+        left_out=session.query("select * from left_out order by fate, journal, account").to_dicts(),
+    )
+
+
+# --------------------------------------------------------------------------------------------------------- files
+
+
+@contextmanager
+def _sinks() -> Iterator[list[Sink]]:
+    """Gives a list for the files being written; those that are not put in the end are forgotten."""
+    sinks: list[Sink] = []
+    try:
+        yield sinks
+    finally:
+        for sink in sinks:
+            sink.discard()
+
+
+@contextmanager
+def _written(
+    session: Session,
+    loaded: LoadedFormat,
+    profile: Profile,
+    request: Request,
+    totals: list[dict[str, Any]],
+    out: Path | None,
+) -> Iterator[list[Sink]]:
+    """Writes the files of selected_entries, under hidden names still; into memory where there is no folder."""
+    about = _entity(session, request.legal_entity, loaded)
+    digits = int(session.value("select digits from currencies where currency = $currency", about))
+    _attach_lines(session, request, profile)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    loaded = loaded.with_axes(axis.removeprefix(columns.AXIS) for axis in _axes_used(session))
+    years = sorted({total["fiscal_year"] for total in totals})
+    parts = [[year] for year in years] if loaded.format.split_by == "fiscal_year" else [years]
+    with _sinks() as sinks:
+        for part in parts:
+            held = [total for total in totals if total["fiscal_year"] in part]
+            facts = _facts(about, request, held)
+            sink = Sink(out, file_name(loaded, facts))
+            if sink.name in {other.name for other in sinks}:
+                raise FormatError(f"two files would be called {sink.name}", where=f"format {loaded.name}, file")
+            sinks.append(sink)
+            write(loaded, _batches(session, loaded, profile, part), facts, _shown(held, digits), sink)
+            sink.close()
+        yield sinks
+
+
+def _attach_lines(session: Session, request: Request, profile: Profile) -> None:
+    """Makes export_lines a view: nothing of it is computed that no field reads."""
+    session.register(
+        "export_request",
+        pl.DataFrame(
+            {"exported_on": [request.exported_on], "nominal_side": [profile.nominal_side]},
+            schema={"exported_on": pl.Date, "nominal_side": pl.Boolean},
+        ),
+    )
+    session.run(HERE / "journal_labels.sql", entity=request.legal_entity)
+    session.run(HERE / "account_labels.sql", entity=request.legal_entity)
+    session.view("export_lines", (HERE / "export_lines.sql").read_text(encoding="utf-8"))
+
+
+def _axes_used(session: Session) -> list[str]:
+    """The axes that a line has borne up to the session's run, whoever's it was."""
+    names = axes(session)
+    if not names:
+        return []
+    used = session.query(
+        "select "
+        + ", ".join(f"count({identifier(name)}) > 0 as {identifier(name)}" for name in names)
+        + " from stored_entry_lines"
+    ).row(0, named=True)
+    return [name for name in names if used[name]]
+
+
+def _batches(session: Session, loaded: LoadedFormat, profile: Profile, years: list[int]) -> Iterator[pl.DataFrame]:
+    """The lines that a file is made of, in its order, with the columns that its fields and messages want."""
+    labels = profile.compiled_labels()
+    wanted = {*loaded.read_columns, *columns.KEYS["lines"], "document"}
+    if labels:
+        wanted |= {"journal", "label"}.union(*(label.columns for label in labels.values()))
+    present = {name for (name, *_) in session.con.execute("describe export_lines").fetchall()}
+    selected = ", ".join(
+        identifier(name) if name in present else f"null::varchar as {identifier(name)}" for name in sorted(wanted)
+    )
+    order = dict.fromkeys([*loaded.format.order, *columns.KEYS["lines"]])
+    ordered = ", ".join(f"{identifier(name)} nulls first" for name in order if name in present)
+    lines = session.con.sql(
+        f"select {selected} from export_lines where fiscal_year in (select unnest($years)) order by {ordered}",
+        params={"years": years},
+    )
+    for batch in lines.to_arrow_reader(_BATCH):
+        frame = pl.from_arrow(batch)
+        assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a batch is no column
+        for journal, label in labels.items():
+            chosen = pl.when(pl.col("journal") == journal).then(label.value).otherwise(pl.col("label"))
+            frame = frame.with_columns(label=chosen)
+        yield frame
+
+
+def _facts(about: dict[str, Any], request: Request, totals: list[dict[str, Any]]) -> dict[str, Any]:
+    """The columns that the name and the heading of a file may name."""
+    year = max(total["fiscal_year"] for total in totals)
+    return {
+        **about,
+        "profile": request.profile,
+        "format": request.format,
+        "first_on": request.first_on or min(total["first_entry_date"] for total in totals),
+        "last_on": request.last_on or max(total["last_entry_date"] for total in totals),
+        "exported_on": request.exported_on,
+        "fiscal_year": year,
+        "fiscal_year_end": fiscal_year_end(year, about["fiscal_year_start"]),
+        "export_number": request.number,
+    }
+
+
+def fiscal_year_end(year: int, start: str | None) -> date:
+    """The last day of the fiscal year that ends in a calendar year; start: its first day, as MM-DD."""
+    month, day = (int(part) for part in (start or "01-01").split("-"))
+    if (month, day) == (1, 1):
+        return date(year, 12, 31)
+    if (month, day) == (2, 29):
+        # A day that not every year has: the one after 28 February.
+        return date(year, 2, 28)
+    return date(year, month, day) - timedelta(days=1)
+
+
+def _shown(totals: list[dict[str, Any]], digits: int) -> list[dict[str, Any]]:
+    """The totals as a sheet shows them, the sum below."""
+    names = ("journal_code", "fiscal_year", "entries", "lines", "debit", "credit", "first_number", "last_number")
+    rows = [{name: total[name] for name in names} for total in totals]
+    summed = {name: sum((total[name] for total in totals), type(totals[0][name])(0)) for name in names[2:6]}
+    rows.append({**dict.fromkeys(names), "journal_code": "Total", **summed})
+    return [{**row, "currency_digits": digits} for row in rows]
+
+
+def _control_sheet(request: Request, figures: Figures, files: list[File]) -> bytes:
+    """What an accountant ticks off beside the files: totals by journal, and by account what stayed in the ledger."""
+    text = io.StringIO(newline="")
+    sheet = csv.writer(text)
+    sheet.writerow(
+        ["section", "journal", "account", "fiscal_year", "entries", "lines", "debit", "credit", "first", "last"]
+    )
+    for total in figures.totals:
+        named = [total[name] for name in ("entries", "lines", "debit", "credit", "first_number", "last_number")]
+        sheet.writerow(["exported", total["journal_code"], "", total["fiscal_year"], *named])
+    sums = [sum((total[side] for total in figures.totals), Decimal(0)) for side in ("debit", "credit")]
+    sheet.writerow(["total", "", "", "", figures.entries, figures.lines, *sums, "", ""])
+    for row in figures.left_out:
+        section = row["fate"].replace("_", " ")
+        counted = [row[name] for name in ("entries", "lines", "debit", "credit")]
+        sheet.writerow([section, row["journal"], row["account"], "", *counted, "", ""])
+    for file in files:
+        sheet.writerow(["file", file.name, "", "", "", "", "", "", file.size, file.sha256])
+    period = [str(day or "") for day in (request.first_on, request.last_on)]
+    sheet.writerow(["export", request.profile, request.legal_entity, "", request.number, request.run, "", "", *period])
+    return text.getvalue().encode("utf-8")
+
+
+def _result(
+    request: Request,
+    figures: Figures,
+    files: list[File],
+    *,
+    number: int | None,
+    balances: pl.DataFrame | None = None,
+) -> ExportResult:
+    return ExportResult(
+        number,
+        request.run,
+        request.profile,
+        request.legal_entity,
+        figures.entries,
+        figures.lines,
+        files,
+        figures.totals,
+        figures.left_out,
+        [] if balances is None else balances.to_dicts(),
+    )

@@ -1,11 +1,20 @@
--- The entry lines of one legal entity with all that a format may write of them: one row per line.
--- In: entry_lines, selected_entries, legal_entities, journals, employees, chart_of_accounts, currencies. Out: export_lines.
--- Spec: section 6, "Exports". Labels are those of the reference as of the export's run.
+-- The entry lines of an export with all that a format may write of them: one row per line.
+-- Labels are those of the reference as of the export's run, or the last ones that it had.
+-- In: entry_lines, selected_entries, export_request, legal_entities, employees, journal_labels, account_labels,
+--     currencies. Out: export_lines. Spec: section 6, "Exports".
 with
 
 selected_lines as (
-    select entry_lines.*
+    select
+        entry_lines.*,
+        -- With nominal_side an amount below 0 stays on the side that the rule names, in the red.
+        if(
+            export_request.nominal_side,
+            entry_lines.nominal_side,
+            if(entry_lines.debit > 0, 'D', 'C')
+        ) as side
     from entry_lines
+    cross join export_request
     semi join selected_entries
         on entry_lines.legal_entity = selected_entries.legal_entity
             and entry_lines.journal_code = selected_entries.journal_code
@@ -13,89 +22,55 @@ selected_lines as (
             and entry_lines.entry_number = selected_entries.entry_number
 ),
 
-account_uses as (
-    select distinct
-        legal_entity,
-        role,
-        case role
-            when 'charge' then expense_type
-            when 'vat' then vat_code
-        end as key,
-        employee,
-        account
+sided_lines as (
+    select
+        selected_lines.* exclude (debit, credit),
+        if(side = 'D', (debit - credit)::decimal(18, 4), 0::decimal(18, 4)) as debit,
+        if(side = 'C', (credit - debit)::decimal(18, 4), 0::decimal(18, 4)) as credit,
+        (debit - credit)::decimal(18, 4) as amount,
+        auxiliary is not null and role not in ('charge', 'vat') as third_party
     from selected_lines
-),
-
--- The chart row that the line's role resolves to; among rows that match, first those that give this very account.
-account_labels as (
-    select
-        account_uses.legal_entity,
-        account_uses.role,
-        account_uses.key,
-        account_uses.employee,
-        account_uses.account,
-        arg_max(
-            chart_of_accounts.label,
-            (
-                chart_of_accounts.account = account_uses.account,
-                if(chart_of_accounts.employee = '*', 0, 4)
-                + if(chart_of_accounts.legal_entity = '*', 0, 2)
-                + if(chart_of_accounts.key = '*', 0, 1),
-                chart_of_accounts.key
-            )
-        ) as label
-    from account_uses
-    inner join chart_of_accounts
-        on account_uses.role = chart_of_accounts.role
-            and chart_of_accounts.legal_entity in (account_uses.legal_entity, '*')
-            and chart_of_accounts.employee in (account_uses.employee, '*')
-            and (account_uses.key is null or chart_of_accounts.key in (account_uses.key, '*'))
-    where chart_of_accounts.label is not null
-    group by
-        account_uses.legal_entity, account_uses.role, account_uses.key, account_uses.employee, account_uses.account
-),
-
-journal_labels as (
-    select
-        journal,
-        arg_min(label, legal_entity = '*') as label
-    from journals
-    where legal_entity in ($entity, '*')
-    group by journal
 )
 
 select
-    selected_lines.*,
-    (selected_lines.debit - selected_lines.credit)::decimal(18, 4) as amount,
+    sided_lines.*,
+    (sided_lines.debit + sided_lines.credit)::decimal(18, 4) as side_amount,
     currencies.digits as currency_digits,
-    coalesce(journal_labels.label, selected_lines.journal_code) as journal_label,
-    coalesce(account_labels.label, selected_lines.account) as account_label,
-    if(selected_lines.auxiliary is null, null, coalesce(employees.name, selected_lines.employee)) as auxiliary_label,
-    coalesce(employees.name, selected_lines.employee) as employee_name,
+    foreign_currencies.digits as foreign_digits,
+    coalesce(journal_labels.label, sided_lines.journal_code) as journal_label,
+    coalesce(account_labels.label, sided_lines.account) as account_label,
+    case
+        when sided_lines.auxiliary is null then null
+        when
+            sided_lines.role in ('employee', 'advance_one_time', 'advance_regular')
+            or sided_lines.auxiliary in (sided_lines.employee, employees.auxiliary)
+            then coalesce(nullif(trim(employees.name), ''), sided_lines.employee)
+        else coalesce(account_labels.label, sided_lines.auxiliary)
+    end as auxiliary_label,
+    coalesce(nullif(trim(employees.name), ''), sided_lines.employee) as employee_name,
     legal_entities.name as entity_name,
     legal_entities.siren,
     legal_entities.country,
     if(
-        selected_lines.entry_date <= legal_entities.closed_through, legal_entities.closed_through, $on::date
+        sided_lines.entry_date <= legal_entities.closed_through,
+        legal_entities.closed_through,
+        export_request.exported_on
     ) as validated_on,
-    $on::date as exported_on
-from selected_lines
-left join legal_entities on selected_lines.legal_entity = legal_entities.legal_entity
-left join journal_labels on selected_lines.journal = journal_labels.journal
-left join employees on selected_lines.employee = employees.employee
-left join currencies on selected_lines.currency = currencies.currency
+    export_request.exported_on
+from sided_lines
+cross join export_request
+left join legal_entities on sided_lines.legal_entity = legal_entities.legal_entity
+left join employees on sided_lines.employee = employees.employee
+left join currencies on sided_lines.currency = currencies.currency
+left join currencies as foreign_currencies on sided_lines.foreign_currency = foreign_currencies.currency
+left join journal_labels
+    on sided_lines.journal = journal_labels.journal and sided_lines.journal_code = journal_labels.journal_code
 left join account_labels
-    on selected_lines.legal_entity = account_labels.legal_entity
-        and selected_lines.role = account_labels.role
-        and selected_lines.employee = account_labels.employee
-        and selected_lines.account = account_labels.account
-        and account_labels.key is not distinct from case selected_lines.role
-            when 'charge' then selected_lines.expense_type
-            when 'vat' then selected_lines.vat_code
+    on sided_lines.role = account_labels.role
+        and sided_lines.employee = account_labels.employee
+        and sided_lines.account = account_labels.account
+        and account_labels.key is not distinct from case sided_lines.role
+            when 'charge' then sided_lines.expense_type
+            when 'vat' then sided_lines.vat_code
+            when 'company_paid' then sided_lines.payment_method
         end
-order by
-    selected_lines.entry_date,
-    selected_lines.journal_code,
-    selected_lines.fiscal_year,
-    selected_lines.entry_number,
-    selected_lines.line_number

@@ -1,240 +1,527 @@
 """The small language in which a format says what goes into a field.
 
-    text        'NDF ' & document & ' ' & upper(employee_name)
-    conditions  if debit > 0 then 'D' else 'C'
-    functions   date(entry_date, '%d%m%y')   amount(debit, 2, ',')   cents(debit)   left(label, 25)   …
+    texts       'NDF ' & document & ' ' & upper(employee_name)
+    conditions  if side = 'D' and not empty(vat_code) then 'D' else 'C'
+    functions   date(entry_date, '%d%m%y')   amount(debit, 2, ',')   left(label, 25)   lookup('vat', vat_code, '?')
 
-It has columns, texts in quotes, numbers, `&` for concatenation, comparisons, `and`, `or`, `not`, `if … then … else …` and
-the functions of FUNCTIONS. It is typed, checked when the format is loaded, and compiled to polars expressions, so that it
-reaches neither Python nor SQL nor files and costs the same for a line as a column does.
+It knows columns, texts in quotes, numbers, `&` for concatenation, comparisons, `and`, `or`, `not`, `if … then … else …`
+and the functions of FUNCTIONS. It is typed, checked when the format is loaded, and compiled to polars expressions, so
+that it reaches neither Python nor SQL nor files, and works on columns, not on rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cache
-from typing import Any
+import re
+import tomllib
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+from functools import cache, reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from lark import Lark, Transformer, v_args
-from lark.exceptions import UnexpectedInput, VisitError
+from lark import Lark, Token, Tree
+from lark.exceptions import UnexpectedInput
 
 from pipeline.errors import FormatError
 
-TEXT, AMOUNT, NUMBER, DATE, BOOLEAN = "text", "amount", "number", "date", "boolean"
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+SPELLINGS = Path(__file__).parent / "spellings.toml"
 
 _GRAMMAR = r"""
 ?start: choice
-?choice: "if" any "then" choice "else" choice -> choice
+?choice: "if" any "then" choice "else" choice
        | any
-?any: all ("or" all)* -> any_of
-?all: negation ("and" negation)* -> all_of
+?any: all ("or" all)*
+?all: negation ("and" negation)*
 ?negation: "not" negation -> negated
          | comparison
 ?comparison: joined (COMPARATOR joined)?
 ?joined: atom ("&" atom)*
 ?atom: TEXT -> text
      | NUMBER -> number
-     | NAME "(" [choice ("," choice)*] ")" -> call
+     | NAME "(" (choice ("," choice)*)? ")" -> call
      | NAME -> column
      | "(" choice ")"
-COMPARATOR: "=" | "<>" | "<=" | ">=" | "<" | ">"
+COMPARATOR: "<>" | "<=" | ">=" | "=" | "<" | ">"
 TEXT: /'([^']|'')*'/
-NUMBER: /[0-9]+/
+NUMBER: /-?[0-9]{1,14}(\.[0-9]{1,4})?/
 NAME: /(?!(if|then|else|and|or|not)\b)[a-z_][a-z0-9_]*/
 %import common.WS
 %ignore WS
 """
+#: decimals of the amounts in tables
+_DECIMALS = 4
+_WHOLE = 10**_DECIMALS
+_LONGEST = 4_000
+_SHOWN = 80
+_DEEPEST = 60
+_HELP = "pipeline/exports/README.md has the language and the columns"
+
+
+class Type(StrEnum):
+    """What an expression gives."""
+
+    TEXT = "text"
+    AMOUNT = "an amount"
+    NUMBER = "a number"
+    DATE = "a date"
+    BOOLEAN = "a condition"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that an expression may name. digits: of an amount, the column with its currency's decimals."""
+
+    type: Type
+    meaning: str
+    digits: str | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """What must not be in any row: the rows that break it, the value to show, and what is wrong with it."""
+
+    broken: pl.Expr
+    value: pl.Expr
+    what: str
 
 
 @dataclass(frozen=True)
 class Typed:
-    """A compiled expression and what it gives."""
+    """A compiled expression.
 
-    type: str
+    constant: its value where it is written out. is_figure: a text made of digits, which no spreadsheet takes for a
+    formula. columns: what it reads.
+    """
+
+    type: Type
     value: pl.Expr
-    constant: str | int | None = None
+    constant: str | int | Decimal | None = None
+    digits: str | None = None
+    is_figure: bool = False
+    columns: frozenset[str] = frozenset()
+    checks: tuple[Check, ...] = ()
 
 
-def _text(argument: Typed) -> pl.Expr:
-    return pl.coalesce(argument.value.cast(pl.String), pl.lit(""))
+def text_of(given: Typed) -> pl.Expr:
+    """The expression as a text, empty where it is null."""
+    return given.value.cast(pl.String).fill_null("")
 
 
-def _digits(amount: Typed, decimals: Typed) -> tuple[pl.Expr, pl.Expr]:
-    """An amount as whole units of its last decimal, half away from zero, and its sign."""
-    places = int(decimals.constant or 0)
-    whole = (amount.value.cast(pl.Decimal(38, 4)) * 10_000).cast(pl.Int128)
-    unit = 10 ** (4 - places)
-    return (2 * whole.abs() + unit) // (2 * unit), whole.sign()
+# --------------------------------------------------------------------------------------------- amounts and dates
+
+_DAY = re.compile(r"(?:[^%]|%[Yymdj%])*\Z")
 
 
-def _amount(amount: Typed, decimals: Typed, point: Typed) -> pl.Expr:
-    magnitude, sign = _digits(amount, decimals)
-    places = int(decimals.constant or 0)
-    whole = (magnitude // 10**places).cast(pl.String)
-    fraction = (magnitude % 10**places).cast(pl.String).str.zfill(places)
-    text = whole + pl.lit(str(point.constant)) + fraction if places else whole
-    return pl.when((sign < 0) & (magnitude > 0)).then(pl.lit("-") + text).otherwise(text)
+def date_text(day: Typed, form: str) -> Typed:
+    """A date written as `form` says: %Y %y %m %d %j. Raises: ValueError for what else strftime knows."""
+    if not _DAY.match(form):
+        message = f"{form!r} is no way to write a date: use %Y, %y, %m, %d, %j and plain characters"
+        raise ValueError(message)
+    return replace(day, type=Type.TEXT, value=day.value.dt.strftime(form), is_figure=bool(re.match("%[^%]", form)))
 
 
-def _cents(amount: Typed, decimals: Typed) -> pl.Expr:
-    magnitude, sign = _digits(amount, decimals)
-    text = magnitude.cast(pl.String)
-    return pl.when((sign < 0) & (magnitude > 0)).then(pl.lit("-") + text).otherwise(text)
+def amount_text(
+    amount: Typed, scale: int | None, point: str = ".", *, plus: str = "", minus: str = "-", blank_zero: bool = False
+) -> Typed:
+    """An amount with `scale` decimals, or with its currency's where that is None. Amounts are never rounded.
 
-
-def _money(amount: Typed, point: Typed) -> pl.Expr:
-    """An amount with as many decimals as its currency has: exact, so that the four of the ledger are only cut."""
-    exact = _amount(amount, Typed(NUMBER, pl.lit(4), 4), point)
-    digits = pl.col("currency_digits")
-    spare = pl.when(digits == 0).then(5).otherwise(4 - digits)
-    return exact.str.slice(0, exact.str.len_chars().cast(pl.Int64) - spare)
-
-
-#: letters that Unicode does not take apart
-_LETTERS = {"œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE", "ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "€": "EUR",
-            "’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "...", "đ": "d", "Đ": "D", "ı": "i"}
-
-
-def folded(text: pl.Expr) -> pl.Expr:
-    """A text with its accents taken off; what ASCII cannot say at all becomes `?`."""
-    return (
-        text.str.replace_many(list(_LETTERS), list(_LETTERS.values()))
-        .str.normalize("NFKD")
-        .str.replace_all(r"\p{M}", "")
-        .str.replace_all(r"[^\x00-\x7f]", "?")
+    point: the decimal mark, empty for a whole number of the last decimal. plus, minus: what stands before it.
+    """
+    digits = amount.digits or "currency_digits"
+    e4 = amount.value.cast(pl.Decimal(18, _DECIMALS)).to_physical().cast(pl.Int64)
+    columns = amount.columns if scale is not None else amount.columns | {digits}
+    unit = pl.lit(10 ** (_DECIMALS - scale), pl.Int64) if scale is not None else _unit(pl.col(digits))
+    magnitude = e4.abs()
+    if point == "":
+        text = (magnitude // unit).cast(pl.String)
+    else:
+        text = (magnitude // _WHOLE).cast(pl.String)
+        fraction = (magnitude % _WHOLE).cast(pl.String).str.zfill(_DECIMALS)
+        if scale is None:
+            shown = pl.lit(point) + fraction.str.slice(0, pl.col(digits))
+            text = pl.when(pl.col(digits) > 0).then(text + shown).otherwise(text)
+        elif scale > 0:
+            text += pl.lit(point) + fraction.str.head(scale)
+    if plus or minus:
+        text = pl.when(e4 < 0).then(pl.lit(minus) + text).otherwise(pl.lit(plus) + text if plus else text)
+    if blank_zero:
+        text = pl.when(e4 != 0).then(text)
+    places = "its currency" if scale is None else f"the {scale} of the field"
+    check = Check((magnitude % unit != 0).fill_null(value=False), amount.value, f"has more decimals than {places}")
+    return replace(
+        amount, type=Type.TEXT, value=text, is_figure=True, columns=columns, checks=(*amount.checks, check), digits=None
     )
+
+
+def _unit(digits: pl.Expr) -> pl.Expr:
+    """The smallest unit of a currency, in ten-thousandths."""
+    places = range(_DECIMALS + 1)
+    return digits.replace_strict(list(places), [10 ** (_DECIMALS - n) for n in places], return_dtype=pl.Int64)
+
+
+# ------------------------------------------------------------------------------------------------------- letters
+
+
+@cache
+def _spellings() -> tuple[list[str], list[str]]:
+    """Letters and signs that Unicode does not take apart, and how they are spelt."""
+    alphabets = tomllib.loads(SPELLINGS.read_text(encoding="utf-8"))
+    spelt: dict[str, str] = {}
+    for name, letters in alphabets.items():
+        if name in ("greek", "cyrillic"):
+            spelt |= {letter.upper(): plain.capitalize() for letter, plain in letters.items()}
+        spelt |= letters
+    return list(spelt), list(spelt.values())
+
+
+def folded(text: pl.Expr, lacking: str = "?") -> pl.Expr:
+    """A text in ASCII: accents taken off, ligatures and other alphabets spelt out, `lacking` for what has no spelling.
+
+    Letters of the other alphabets that bear an accent are spelt without it.
+    """
+    return (
+        text.str.normalize("NFKD")
+        .str.replace_all(r"\p{M}", "")
+        .str.replace_many(*_spellings())
+        .str.replace_all(r"[^\x00-\x7f]", lacking.replace("$", "$$"))
+    )
+
+
+# ----------------------------------------------------------------------------------------------------- functions
+
+_TEXT_CONSTANT, _NUMBER_CONSTANT = "a text in quotes", "a number written out"
 
 
 @dataclass(frozen=True)
 class Function:
-    """A function of the language: the types it takes ('constant' = a number or text in the format), and what it gives."""
+    """A function of the language: what it takes, how it is compiled, and what it means."""
 
-    takes: tuple[str, ...]
-    gives: str
-    make: Callable[..., pl.Expr]
+    takes: tuple[Type | str, ...]
+    make: Callable[..., Typed]
     meaning: str
 
 
+def _texts(given: Typed, value: pl.Expr, *, is_figure: bool = False) -> Typed:
+    return Typed(Type.TEXT, value, is_figure=is_figure, columns=given.columns, checks=given.checks)
+
+
+def _length(number: Typed, least: int = 0) -> int:
+    """A length or position written out. Raises: ValueError for one that no field has."""
+    value = number.constant
+    if not isinstance(value, int) or not least <= value <= _LONGEST:
+        message = f"{value} is no whole number from {least} to {_LONGEST}"
+        raise ValueError(message)
+    return value
+
+
+def _scale(number: Typed) -> int:
+    value = _length(number)
+    if value > _DECIMALS:
+        message = f"an amount has at most {_DECIMALS} decimals"
+        raise ValueError(message)
+    return value
+
+
+def _character(text: Typed) -> str:
+    value = str(text.constant)
+    if len(value) != 1:
+        message = f"{value!r} is not one character"
+        raise ValueError(message)
+    return value
+
+
+def _mid(text: Typed, start: Typed, length: Typed) -> Typed:
+    return _texts(text, text_of(text).str.slice(_length(start, 1) - 1, _length(length)))
+
+
+def _default(text: Typed, other: Typed) -> Typed:
+    value = pl.when(text_of(text) == "").then(text_of(other)).otherwise(text_of(text))
+    both = replace(text, columns=text.columns | other.columns, checks=(*text.checks, *other.checks))
+    return _texts(both, value, is_figure=text.is_figure and other.is_figure)
+
+
 FUNCTIONS: dict[str, Function] = {
-    "date": Function((DATE, "constant"), TEXT, lambda day, form: day.value.dt.strftime(str(form.constant)), "the day, written as strftime says"),
-    "amount": Function((AMOUNT, "constant", "constant"), TEXT, _amount, "the amount with so many decimals and this decimal mark"),
-    "money": Function((AMOUNT, "constant"), TEXT, _money, "the amount with its currency's decimals and this decimal mark"),
-    "exact": Function((AMOUNT, "constant"), TEXT, lambda amount, point: _amount(amount, Typed(NUMBER, pl.lit(4), 4), point).str.replace(r"0{1,2}$", ""), "the amount with two decimals, or the three or four that it has, and this decimal mark"),
-    "cents": Function((AMOUNT, "constant"), TEXT, _cents, "the amount as a whole number of its last decimal"),
-    "upper": Function((TEXT,), TEXT, lambda text: _text(text).str.to_uppercase(), "in capitals"),
-    "lower": Function((TEXT,), TEXT, lambda text: _text(text).str.to_lowercase(), "in small letters"),
-    "ascii": Function((TEXT,), TEXT, lambda text: folded(_text(text)), "without accents"),
-    "trim": Function((TEXT,), TEXT, lambda text: _text(text).str.strip_chars(), "without blanks at its ends"),
-    "left": Function((TEXT, "constant"), TEXT, lambda text, n: _text(text).str.head(int(n.constant or 0)), "its first characters"),
-    "right": Function((TEXT, "constant"), TEXT, lambda text, n: _text(text).str.tail(int(n.constant or 0)), "its last characters"),
-    "mid": Function((TEXT, "constant", "constant"), TEXT, lambda text, start, n: _text(text).str.slice(int(start.constant or 1) - 1, int(n.constant or 0)), "so many characters from a position, the first being 1"),
-    "replace": Function((TEXT, "constant", "constant"), TEXT, lambda text, old, new: _text(text).str.replace_all(str(old.constant), str(new.constant), literal=True), "with every old one replaced by the new one"),
-    "default": Function((TEXT, TEXT), TEXT, lambda text, other: pl.when(_text(text) == "").then(_text(other)).otherwise(_text(text)), "the text, else the other where it is empty"),
-    "abs": Function((AMOUNT,), AMOUNT, lambda amount: amount.value.abs(), "the amount without its sign"),
-    "text": Function((NUMBER,), TEXT, _text, "the number in digits"),
-    "empty": Function((TEXT,), BOOLEAN, lambda text: _text(text) == "", "whether there is no text"),
+    "date": Function(
+        (Type.DATE, _TEXT_CONSTANT),
+        lambda day, form: date_text(day, str(form.constant)),
+        "the day as the text says: %Y year, %y its last two digits, %m month, %d day, %j day of the year",
+    ),
+    "amount": Function(
+        (Type.AMOUNT, _NUMBER_CONSTANT, _TEXT_CONSTANT),
+        lambda amount, scale, point: amount_text(amount, _scale(scale), str(point.constant)),
+        "the amount with so many decimals and this decimal mark ('' for a whole number of the last decimal)",
+    ),
+    "money": Function(
+        (Type.AMOUNT, _TEXT_CONSTANT),
+        lambda amount, point: amount_text(amount, None, str(point.constant)),
+        "the amount with its currency's decimals and this decimal mark",
+    ),
+    "abs": Function(
+        (Type.AMOUNT,), lambda amount: replace(amount, value=amount.value.abs()), "the amount without its sign"
+    ),
+    "minus": Function(
+        (Type.AMOUNT,), lambda amount: replace(amount, value=-amount.value), "the amount with the other sign"
+    ),
+    "digits": Function(
+        (Type.NUMBER,), lambda number: _texts(number, text_of(number), is_figure=True), "the number as a text"
+    ),
+    "upper": Function((Type.TEXT,), lambda text: _texts(text, text_of(text).str.to_uppercase()), "in capitals"),
+    "lower": Function((Type.TEXT,), lambda text: _texts(text, text_of(text).str.to_lowercase()), "in small letters"),
+    "ascii": Function((Type.TEXT,), lambda text: _texts(text, folded(text_of(text))), "without accents, in ASCII"),
+    "trim": Function((Type.TEXT,), lambda text: _texts(text, text_of(text).str.strip_chars()), "no blanks at its ends"),
+    "left": Function(
+        (Type.TEXT, _NUMBER_CONSTANT),
+        lambda text, length: _texts(text, text_of(text).str.head(_length(length))),
+        "its first characters, so many",
+    ),
+    "right": Function(
+        (Type.TEXT, _NUMBER_CONSTANT),
+        lambda text, length: _texts(text, text_of(text).str.tail(_length(length))),
+        "its last characters, so many",
+    ),
+    "mid": Function(
+        (Type.TEXT, _NUMBER_CONSTANT, _NUMBER_CONSTANT), _mid, "from a position (the first is 1), so many characters"
+    ),
+    "pad": Function(
+        (Type.TEXT, _NUMBER_CONSTANT, _TEXT_CONSTANT),
+        lambda text, length, fill: _texts(text, text_of(text).str.pad_end(_length(length), _character(fill))),
+        "filled up at its end to so many characters",
+    ),
+    "pad_left": Function(
+        (Type.TEXT, _NUMBER_CONSTANT, _TEXT_CONSTANT),
+        lambda text, length, fill: _texts(text, text_of(text).str.pad_start(_length(length), _character(fill))),
+        "filled up at its beginning to so many characters",
+    ),
+    "replace": Function(
+        (Type.TEXT, _TEXT_CONSTANT, _TEXT_CONSTANT),
+        lambda text, old, new: _texts(
+            text, text_of(text).str.replace_all(str(old.constant), str(new.constant), literal=True)
+        ),
+        "with the second text wherever the first one stands",
+    ),
+    "default": Function((Type.TEXT, Type.TEXT), _default, "the first text, or the second where that is empty"),
+    "empty": Function(
+        (Type.TEXT,),
+        lambda text: replace(text, type=Type.BOOLEAN, value=text_of(text) == "", is_figure=False, constant=None),
+        "whether the text is empty",
+    ),
+}
+#: compiled apart, since its first value names a table of the format
+_LOOKUP = "lookup"
+MEANINGS: dict[str, tuple[str, str]] = {
+    **{name: (", ".join(function.takes), function.meaning) for name, function in FUNCTIONS.items()},
+    _LOOKUP: (
+        f"{_TEXT_CONSTANT}, {Type.TEXT}, {Type.TEXT}",
+        "what the format's table [maps.<first>] has for the second; the third where it has nothing",
+    ),
 }
 
 
-@v_args(inline=True)
-class _Compiler(Transformer[Any, Typed]):
-    """Turns the parsed expression into a typed polars expression."""
+# ------------------------------------------------------------------------------------------------------ compiler
 
-    def __init__(self, columns: Mapping[str, str]) -> None:
-        super().__init__()
-        self._columns = columns
 
-    def text(self, token: str) -> Typed:
-        constant = str(token)[1:-1].replace("''", "'")
-        return Typed(TEXT, pl.lit(constant), constant)
+class _WrongTypeError(Exception):
+    """What is wrong, and at which character."""
 
-    def number(self, token: str) -> Typed:
-        return Typed(NUMBER, pl.lit(int(token)), int(token))
+    def __init__(self, what: str, node: Tree[Any] | Token) -> None:
+        super().__init__(what)
+        start = node.start_pos if isinstance(node, Token) else getattr(node.meta, "start_pos", None)
+        self.place = "" if start is None else f", character {start + 1}"
 
-    def column(self, token: str) -> Typed:
-        name = str(token)
-        if name not in self._columns:
-            raise TypeError(f"there is no column {name}")
-        return Typed(self._columns[name], pl.col(name))
 
-    def call(self, token: str, *arguments: Typed | None) -> Typed:
-        given = [argument for argument in arguments if argument is not None]
-        function = FUNCTIONS.get(str(token))
+@dataclass(frozen=True)
+class _Compiler:
+    """Turns a parsed expression into a typed polars expression, node by node."""
+
+    columns: Mapping[str, Column]
+    maps: Mapping[str, Mapping[str, str]]
+
+    def compile(self, node: Tree[Any], depth: int = 0) -> Typed:
+        if depth > _DEEPEST:
+            raise _WrongTypeError("there are too many levels of parentheses and conditions", node)
+        made: Typed = getattr(self, f"_{node.data}")(node, depth + 1)
+        return made
+
+    def _children(self, node: Tree[Any], depth: int) -> list[Typed]:
+        return [self.compile(child, depth) for child in node.children if isinstance(child, Tree)]
+
+    def _text(self, node: Tree[Any], _: int) -> Typed:
+        text = str(node.children[0])[1:-1].replace("''", "'")
+        is_figure = not text or text[0] not in "=+-@\t\r"
+        return Typed(Type.TEXT, pl.lit(text), text, is_figure=is_figure)
+
+    def _number(self, node: Tree[Any], _: int) -> Typed:
+        written = str(node.children[0])
+        number = Decimal(written) if "." in written else int(written)
+        return Typed(Type.NUMBER, pl.lit(number), number)
+
+    def _column(self, node: Tree[Any], _: int) -> Typed:
+        name = str(node.children[0])
+        column = self.columns.get(name)
+        if column is None:
+            raise _WrongTypeError(f"there is no column {name}", node)
+        return column_value(name, column)
+
+    def _call(self, node: Tree[Any], depth: int) -> Typed:
+        name, *rest = node.children
+        given = [self.compile(child, depth) for child in rest]
+        if name == _LOOKUP:
+            return self._lookup(node, given)
+        function = FUNCTIONS.get(str(name))
         if function is None:
-            raise TypeError(f"there is no function {token}; there are {', '.join(FUNCTIONS)}")
+            raise _WrongTypeError(f"there is no function {name}; there are {', '.join(MEANINGS)}", node)
         if len(given) != len(function.takes):
-            raise TypeError(f"{token} takes {len(function.takes)} values, not {len(given)}")
-        for number, (argument, wanted) in enumerate(zip(given, function.takes, strict=True), start=1):
-            if wanted == "constant" and argument.constant is None:
-                raise TypeError(f"value {number} of {token} has to be written out, not computed")
-            if wanted not in ("constant", argument.type):
-                raise TypeError(f"value {number} of {token} is {argument.type}, not {wanted}")
-        return Typed(function.gives, function.make(*given))
-
-    def joined(self, *parts: Typed) -> Typed:
-        if len(parts) == 1:
-            return parts[0]
-        for part in parts:
-            if part.type not in (TEXT, NUMBER):
-                raise TypeError(f"& joins texts; write {part.type}s with date(), amount() or cents()")
-        return Typed(TEXT, pl.concat_str([_text(part) for part in parts]))
-
-    def comparison(self, left: Typed, sign: str | None = None, right: Typed | None = None) -> Typed:
-        if sign is None or right is None:
-            return left
-        if left.type != right.type and {left.type, right.type} != {AMOUNT, NUMBER}:
-            raise TypeError(f"{left.type} cannot be compared with {right.type}")
-        one, other = (left.value, right.value) if left.type != TEXT else (_text(left), _text(right))
-        made = {"=": one == other, "<>": one != other, "<": one < other, ">": one > other, "<=": one <= other, ">=": one >= other}
-        return Typed(BOOLEAN, made[str(sign)].fill_null(value=False))
-
-    def negated(self, condition: Typed) -> Typed:
-        return Typed(BOOLEAN, ~self._condition(condition))
-
-    def any_of(self, *conditions: Typed) -> Typed:
-        if len(conditions) == 1:
-            return conditions[0]
-        return Typed(BOOLEAN, pl.any_horizontal(*map(self._condition, conditions)))
-
-    def all_of(self, *conditions: Typed) -> Typed:
-        if len(conditions) == 1:
-            return conditions[0]
-        return Typed(BOOLEAN, pl.all_horizontal(*map(self._condition, conditions)))
-
-    def choice(self, condition: Typed, yes: Typed, no: Typed) -> Typed:
-        if yes.type != no.type:
-            raise TypeError(f"then gives {yes.type}, else gives {no.type}")
-        return Typed(yes.type, pl.when(self._condition(condition)).then(yes.value).otherwise(no.value))
+            raise _WrongTypeError(f"{name} takes {len(function.takes)} values, not {len(given)}", node)
+        for child, argument, wanted in zip(rest, given, function.takes, strict=True):
+            self._demand(str(name), child, argument, wanted)
+        try:
+            return function.make(*given)
+        except ValueError as error:
+            raise _WrongTypeError(f"{name}: {error}", node) from None
 
     @staticmethod
-    def _condition(condition: Typed) -> pl.Expr:
-        if condition.type != BOOLEAN:
-            raise TypeError(f"a condition is wanted, not {condition.type}")
-        return condition.value
+    def _demand(name: str, node: Tree[Any], argument: Typed, wanted: Type | str) -> None:
+        constants = {_TEXT_CONSTANT: Type.TEXT, _NUMBER_CONSTANT: Type.NUMBER}
+        if argument.type != constants.get(wanted, wanted) or (wanted in constants and argument.constant is None):
+            what = argument.type if argument.constant is None else f"{argument.type}, {argument.constant!r}"
+            raise _WrongTypeError(f"{name} wants {wanted} here, not {what}", node)
+
+    def _lookup(self, node: Tree[Any], given: list[Typed]) -> Typed:
+        if [argument.type for argument in given] != [Type.TEXT] * 3:
+            raise _WrongTypeError("lookup takes the name of a table in quotes and two texts", node)
+        table, text, other = given
+        if table.constant not in self.maps:
+            known = ", ".join(self.maps) or "none"
+            raise _WrongTypeError(f"the format has no table [maps.{table.constant}]; it has {known}", node)
+        found = mapped(text_of(text), self.maps[str(table.constant)])
+        both = replace(text, columns=text.columns | other.columns, checks=(*text.checks, *other.checks))
+        return _texts(both, pl.coalesce(found, text_of(other)))
+
+    def _joined(self, node: Tree[Any], depth: int) -> Typed:
+        parts = self._children(node, depth)
+        for child, part in zip(node.children, parts, strict=True):
+            if part.type not in (Type.TEXT, Type.NUMBER):
+                raise _WrongTypeError(f"& joins texts; write {part.type} with date(), amount() or money()", child)
+        value = pl.concat_str([text_of(part) for part in parts])
+        return replace(_merged(parts), type=Type.TEXT, value=value, is_figure=parts[0].is_figure and _leads(parts[0]))
+
+    def _comparison(self, node: Tree[Any], depth: int) -> Typed:
+        left, right = self._children(node, depth)
+        sign = str(node.children[1])
+        if left.type != right.type and {left.type, right.type} != {Type.AMOUNT, Type.NUMBER}:
+            raise _WrongTypeError(f"{left.type} cannot be compared with {right.type}", node)
+        one, other = (text_of(left), text_of(right)) if left.type == Type.TEXT else (left.value, right.value)
+        compared = {
+            "=": one.__eq__,
+            "<>": one.__ne__,
+            "<": one.__lt__,
+            ">": one.__gt__,
+            "<=": one.__le__,
+            ">=": one.__ge__,
+        }[sign](other)
+        return replace(_merged([left, right]), type=Type.BOOLEAN, value=compared.fill_null(value=False))
+
+    def _negated(self, node: Tree[Any], depth: int) -> Typed:
+        (condition,) = self._conditions(node, depth)
+        return replace(condition, value=~condition.value)
+
+    def _any(self, node: Tree[Any], depth: int) -> Typed:
+        conditions = self._conditions(node, depth)
+        return replace(_merged(conditions), value=pl.any_horizontal([condition.value for condition in conditions]))
+
+    def _all(self, node: Tree[Any], depth: int) -> Typed:
+        conditions = self._conditions(node, depth)
+        return replace(_merged(conditions), value=pl.all_horizontal([condition.value for condition in conditions]))
+
+    def _choice(self, node: Tree[Any], depth: int) -> Typed:
+        condition, yes, no = self._children(node, depth)
+        self._is_condition(node.children[0], condition)
+        if yes.type != no.type:
+            raise _WrongTypeError(f"`then` gives {yes.type}, `else` gives {no.type}", node.children[2])
+        checks = (
+            *condition.checks,
+            *(replace(check, broken=condition.value & check.broken) for check in yes.checks),
+            *(replace(check, broken=~condition.value & check.broken) for check in no.checks),
+        )
+        return replace(
+            _merged([condition, yes, no]),
+            type=yes.type,
+            value=pl.when(condition.value).then(yes.value).otherwise(no.value),
+            digits=yes.digits,
+            is_figure=yes.is_figure and no.is_figure,
+            checks=checks,
+        )
+
+    def _conditions(self, node: Tree[Any], depth: int) -> list[Typed]:
+        conditions = self._children(node, depth)
+        for child, condition in zip(node.children, conditions, strict=True):
+            self._is_condition(child, condition)
+        return conditions
+
+    @staticmethod
+    def _is_condition(node: Tree[Any], condition: Typed) -> None:
+        if condition.type != Type.BOOLEAN:
+            raise _WrongTypeError(f"a condition is wanted here, not {condition.type}", node)
+
+
+def column_value(name: str, column: Column) -> Typed:
+    """The value of a column by itself."""
+    value = pl.col(name).fill_null(value=False) if column.type == Type.BOOLEAN else pl.col(name)
+    return Typed(
+        column.type,
+        value,
+        digits=column.digits,
+        is_figure=column.type in (Type.NUMBER, Type.DATE, Type.AMOUNT),
+        columns=frozenset({name}),
+    )
+
+
+def mapped(text: pl.Expr, table: Mapping[str, str]) -> pl.Expr:
+    """What a table has for a text, null where it has nothing."""
+    return text.replace_strict(list(table), list(table.values()), default=None, return_dtype=pl.String)
+
+
+def _leads(first: Typed) -> bool:
+    """Whether something always stands there, so that what follows cannot come to the front."""
+    return bool(first.constant) or first.type == Type.NUMBER
+
+
+def _merged(parts: list[Typed]) -> Typed:
+    return Typed(
+        Type.BOOLEAN,
+        pl.lit(value=True),
+        columns=reduce(frozenset.union, (part.columns for part in parts)),
+        checks=tuple(check for part in parts for check in part.checks),
+    )
 
 
 @cache
 def _parser() -> Lark:
-    return Lark(_GRAMMAR, parser="lalr")
+    return Lark(_GRAMMAR, parser="lalr", propagate_positions=True)
 
 
-def compile_expression(source: str, columns: Mapping[str, str], where: str) -> Typed:
-    """Compiles an expression over columns (name → type). Raises: FormatError naming `where` and what is wrong."""
+def compile_expression(
+    source: str, columns: Mapping[str, Column], where: str, maps: Mapping[str, Mapping[str, str]] | None = None
+) -> Typed:
+    """Compiles an expression over columns; maps: the tables that lookup() may name.
+
+    Raises: FormatError naming `where`, the character and what is wrong.
+    """
+    shown = repr(source if len(source) <= _SHOWN else f"{source[:_SHOWN]}…")
+    if len(source) > _LONGEST:
+        raise FormatError(f"an expression has at most {_LONGEST} characters", where=where)
     try:
-        return _Compiler(columns).transform(_parser().parse(source))
+        return _Compiler(columns, maps or {}).compile(_parser().parse(source))
     except UnexpectedInput as error:
-        place = f"at character {error.column}" if error.column and error.column > 0 else "at its end"
-        raise FormatError(f"{source!r} cannot be read {place}", where=where, mend="see docs/formats.md") from None
-    except VisitError as error:
-        raise FormatError(f"{source!r}: {error.orig_exc}", where=where, mend="see docs/formats.md") from None
-
-
-def as_text(expression: Typed, where: str) -> pl.Expr:
-    """The expression for a field of text. Raises: FormatError where it gives something that has to be written first."""
-    if expression.type not in (TEXT, NUMBER):
-        raise FormatError(
-            f"gives {expression.type}, and the field is text", where=where, mend="write it with date(), money(), amount() or cents()"
-        )
-    return _text(expression)
+        at = getattr(error, "pos_in_stream", None)
+        place = f"character {at + 1}" if at is not None and 0 <= at < len(source.rstrip()) else "its end"
+        raise FormatError(f"{shown} cannot be read from {place} on", where=where, mend=_HELP) from None
+    except _WrongTypeError as error:
+        raise FormatError(f"{error} in {shown}", where=f"{where}{error.place}", mend=_HELP) from None
+    except RecursionError:
+        raise FormatError(f"{shown} has too many levels of parentheses", where=where) from None

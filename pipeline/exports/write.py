@@ -1,242 +1,141 @@
-"""Lines to bytes: delimited, fixed-width and XLSX, by what a format says of them."""
+"""Rows to files: the writer of each kind, and the file that appears whole."""
 
 from __future__ import annotations
 
+import hashlib
 import io
-import zipfile
-from datetime import datetime
-from typing import TYPE_CHECKING
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
-from openpyxl.utils.exceptions import IllegalCharacterError
 
-from pipeline.errors import ExportError, FormatError
-from pipeline.exports import expressions
-from pipeline.exports.expressions import as_text, folded
+from pipeline.exports import columns
+from pipeline.exports.write_delimited import write_delimited
+from pipeline.exports.write_fixed import write_fixed
+from pipeline.exports.write_xlsx import write_xlsx
 
 if TYPE_CHECKING:
-    from pipeline.exports.format import FieldFormat, LoadedFormat
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+    from typing import BinaryIO
 
-_FORMULA = r"^[=+\-@\t\r]"
-#: characters that no unquoted cell can hold
-_BREAKS = r"[\t\r\n]+"
+    from pipeline.exports.expressions import Typed
+    from pipeline.exports.format import LoadedFormat
 
-
-def write(loaded: LoadedFormat, lines: pl.DataFrame) -> bytes:
-    """Writes lines (the columns of the format) as the format's bytes, the same for the same lines.
-
-    Raises: ExportError naming the entry and the field where a value does not fit or cannot be encoded.
-    """
-    kinds = {"delimited": write_delimited, "fixed": write_fixed, "xlsx": write_xlsx}
-    return kinds[loaded.format.kind](loaded, lines)
+_HEAD = 4_096
 
 
-def _texts(loaded: LoadedFormat, lines: pl.DataFrame) -> pl.DataFrame:
-    """The fields as texts, one column each, named by their position."""
-    selected = [
-        as_text(value, f"format {loaded.name}, field {number + 1}").alias(str(number))
-        for number, value in enumerate(loaded.values)
-    ]
-    texts = lines.select(selected)
-    if loaded.format.unknown_characters == "fold":
-        texts = texts.with_columns(
-            pl.when(pl.col(name).map_batches(lambda text: _encodable(text, loaded.format.encoding), return_dtype=pl.Boolean))
-            .then(pl.col(name))
-            .otherwise(folded(pl.col(name)))
-            for name in texts.columns
-        )
-    return texts
+@dataclass(frozen=True)
+class File:
+    """A file of an export. head: its first bytes. path: where it is; none for what a preview only shows."""
+
+    name: str
+    size: int
+    sha256: str
+    head: bytes
+    path: Path | None = None
+    _content: bytes = b""
+
+    @property
+    def content(self) -> bytes:
+        """All of it."""
+        return self._content if self.path is None else self.path.read_bytes()
 
 
-def _encodable(texts: pl.Series, encoding: str) -> pl.Series:
-    """Whether each text can be written in an encoding; distinct texts are looked at once."""
-    if encoding.startswith("utf-8"):
-        return pl.Series([True]).new_from_index(0, len(texts))
-    distinct = texts.unique()
-    can = [text is None or text.encode(encoding, "ignore").decode(encoding) == text for text in distinct]
-    return texts.replace_strict(distinct, pl.Series(can), return_dtype=pl.Boolean)
+class Sink:
+    """A file while it is written: into a folder under a name that nobody looks for, or into memory for a preview."""
+
+    def __init__(self, folder: Path | None, name: str) -> None:
+        self.name = name
+        self._path = None if folder is None else folder / f".{name}.writing"
+        self._target: BinaryIO = io.BytesIO() if self._path is None else self._path.open("wb")
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._head = b""
+
+    def write(self, data: bytes) -> int:
+        """Adds bytes."""
+        if len(self._head) < _HEAD:
+            self._head += bytes(data[: _HEAD - len(self._head)])
+        self._digest.update(data)
+        self._size += len(data)
+        return self._target.write(data)
+
+    def flush(self) -> None:
+        """Does nothing: bytes are made durable when the file is closed."""
+
+    def close(self) -> None:
+        """Makes what was written durable, under its hidden name still."""
+        if self._path is not None and not self._target.closed:
+            self._target.flush()
+            os.fsync(self._target.fileno())
+            self._target.close()
+
+    def put(self) -> File:
+        """Gives the file its name: it appears whole, in place of what had that name."""
+        self.close()
+        if self._path is None:
+            return self.file()
+        path = self._path.with_name(self.name)
+        self._path.replace(path)
+        return self.file(path)
+
+    def file(self, path: Path | None = None) -> File:
+        """What was written."""
+        content = self._target.getvalue() if isinstance(self._target, io.BytesIO) else b""
+        return File(self.name, self._size, self._digest.hexdigest(), self._head, path, content)
+
+    def discard(self) -> None:
+        """Forgets what was written."""
+        self._target.close()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
 
 
-def _encoded(loaded: LoadedFormat, records: pl.Series, lines: pl.DataFrame) -> bytes:
-    """Joins records to bytes. Raises: ExportError naming the entry of the first character that the encoding lacks."""
-    newline = loaded.format.newline
-    text = newline.join(records.to_list()) + (newline if len(records) else "")
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        return text.encode(loaded.format.encoding)
-    except UnicodeEncodeError as error:
-        number = text.count(newline, 0, error.start)
-        raise ExportError(
-            f"the character {text[error.start]!r} does not exist in {loaded.format.encoding}",
-            where=f"format {loaded.name}, {_name(lines, number - (len(records) - len(lines)))}",
-            mend='change the text, or write unknown_characters = "fold" in the format',
-        ) from None
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
-def _name(lines: pl.DataFrame, number: int) -> str:
-    """What a person knows a line by."""
-    if not 0 <= number < len(lines):
-        return "header"
-    row = lines.row(number, named=True)
-    if "entry_number" in row and "line_number" in row:
-        return f"entry {row['journal_code']} {row['entry_number']} line {row['line_number']} ({row['document']})"
-    return f"payment of {row.get('payment_order')} to {row.get('employee')}"
-
-
-def write_delimited(loaded: LoadedFormat, lines: pl.DataFrame) -> bytes:
-    """Cells with a separator between them; what a cell may not hold is quoted, or replaced where nothing is quoted."""
-    form = loaded.format
-    texts = _texts(loaded, lines)
-    special = f'["\r\n{_escaped(form.separator)}]'
-    cells = []
-    for number, value in enumerate(loaded.values):
-        cell = pl.col(str(number))
-        free = value.type == expressions.TEXT and not _is_number(form.field[number].value)
-        if form.formula == "error" and free:
-            risky = texts.select(cell.str.contains(_FORMULA)).to_series()
-            if risky.any():
-                raise ExportError(
-                    f"{form.field[number].name} begins like a formula", where=f"format {loaded.name}, {_name(lines, int(risky.arg_max() or 0))}",
-                    mend='change the text, or write formula = "escape" in the format',
-                )
-        if form.formula == "escape" and free:
-            cell = pl.when(cell.str.contains(_FORMULA)).then(pl.lit("'") + cell).otherwise(cell)
-        if form.quote == "never":
-            cell = cell.str.replace_all(_BREAKS, " ").str.replace_all(_escaped(form.separator), "/")
-        else:
-            quoted = pl.lit('"') + cell.str.replace_all('"', '""', literal=True) + pl.lit('"')
-            cell = pl.when(cell.str.contains(special)).then(quoted).otherwise(cell)
-        cells.append(cell)
-    records = texts.select(pl.concat_str(cells, separator=form.separator)).to_series()
-    if form.header:
-        records = pl.concat([pl.Series([form.separator.join(field.name for field in form.field)]), records.rename("")])
-    return _encoded(loaded, records, lines)
-
-
-def _is_number(source: str) -> bool:
-    """Whether a field is an amount or a number by its expression: such cells are never touched."""
-    return source.lstrip().startswith(("amount(", "money(", "exact(", "cents(", "text(")) or "exact(" in source
-
-
-def _escaped(separator: str) -> str:
-    return {"\t": r"\t", "|": r"\|"}.get(separator, separator)
-
-
-def write_fixed(loaded: LoadedFormat, lines: pl.DataFrame) -> bytes:
-    """Records of one width; a value that is too long is an error or cut, as its field says."""
-    texts = _texts(loaded, lines)
-    cells = []
-    for number, field in enumerate(loaded.format.field):
-        first, last = field.span
-        width = last - first + 1
-        cell = pl.col(str(number)).str.replace_all(_BREAKS, " ")
-        if field.overflow == "cut":
-            cell = cell.str.head(width)
-        elif field.overflow == "cut_left":
-            cell = cell.str.tail(width)
-        else:
-            _check_width(loaded, field, number, texts, lines, width)
-        cells.append(cell.str.pad_end(width, field.pad) if field.align == "left" else cell.str.pad_start(width, field.pad))
-    records = texts.select(pl.concat_str(cells)).to_series()
-    if loaded.format.record_header is not None and len(lines):
-        source = expressions.compile_expression(loaded.format.record_header, loaded.format.columns, f"format {loaded.name}, record_header")
-        records = pl.concat([lines.head(1).select(source.value.alias("")).to_series(), records.rename("")])
-    return _encoded(loaded, records, lines)
-
-
-def _check_width(
-    loaded: LoadedFormat, field: FieldFormat, number: int, texts: pl.DataFrame, lines: pl.DataFrame, width: int
+def write(
+    loaded: LoadedFormat,
+    batches: Iterable[pl.DataFrame],
+    facts: Mapping[str, Any],
+    totals: list[dict[str, Any]],
+    sink: Sink,
 ) -> None:
-    lengths = texts[str(number)].str.len_chars()
-    if len(lengths) and int(lengths.max() or 0) > width:  # type: ignore[arg-type] - lengths are whole numbers
-        place = int(lengths.arg_max() or 0)
-        raise ExportError(
-            f"{texts[str(number)][place]!r} holds {lengths[place]} characters, the field {width}",
-            where=f"format {loaded.name}, field {number + 1} ({field.name}), positions {field.at}, {_name(lines, place)}",
-            mend='shorten the value, or write overflow = "cut" for this field',
-        )
+    """Writes rows (the columns of the format, in its order) as the format says: the same bytes for the same rows.
+
+    facts: the columns of the file itself. Raises: ExportError naming the field and the row of a value that does not
+    fit or cannot be encoded.
+    """
+    target: BinaryIO = sink  # type: ignore[assignment]  # it is written to and flushed, nothing else
+    if loaded.format.kind == "xlsx":
+        write_xlsx(loaded, batches, totals, target)
+        return
+    heading = [evaluate(line, facts) for line in loaded.heading]
+    {"delimited": write_delimited, "fixed": write_fixed}[loaded.format.kind](loaded, batches, heading, target)
 
 
-def write_xlsx(loaded: LoadedFormat, lines: pl.DataFrame) -> bytes:
-    """A workbook with typed cells: the lines, and on a second sheet the totals by journal. Texts are never formulas."""
-    workbook = Workbook(write_only=True)
-    sheet = workbook.create_sheet("Entries")
-    sheet.freeze_panes = "A2"
-    for number, field in enumerate(loaded.format.field, start=1):
-        sheet.column_dimensions[_letters(number)].width = field.width or 14
-    bold = Font(bold=True)
-
-    def head(text: str) -> WriteOnlyCell:
-        cell = WriteOnlyCell(sheet, text)
-        cell.font = bold
-        return cell
-
-    sheet.append([head(field.name) for field in loaded.format.field])
-    values = lines.select(value.value.alias(str(number)) for number, value in enumerate(loaded.values))
-    formats = [field.number_format for field in loaded.format.field]
-    for place, row in enumerate(values.iter_rows()):
-        try:
-            sheet.append([_cell(sheet, value, form) for value, form in zip(row, formats, strict=True)])
-        except IllegalCharacterError:
-            raise ExportError(
-                "a text holds a control character, which no workbook can hold",
-                where=f"format {loaded.name}, {_name(lines, place)}", mend="remove it from the label",
-            ) from None
-    totals = workbook.create_sheet("Totals")
-    totals.append([head(name) for name in ("journal_code", "entries", "lines", "debit", "credit")])
-    if "journal_code" in lines.columns:
-        summed = (
-            lines.group_by("journal_code")
-            .agg(
-                entries=pl.struct("fiscal_year", "entry_number").n_unique(),
-                lines=pl.len(),
-                debit=pl.col("debit").sum(),
-                credit=pl.col("credit").sum(),
-            )
-            .sort("journal_code")
-        )
-        for row in summed.iter_rows():
-            totals.append([_cell(totals, value, "#,##0.00##" if place > 2 else None) for place, value in enumerate(row)])
-    buffer = io.BytesIO()
-    workbook.properties.creator = "lettrage"
-    workbook.properties.created = workbook.properties.modified = _EPOCH
-    workbook.save(buffer)
-    return _repacked(buffer.getvalue())
+def file_name(loaded: LoadedFormat, facts: Mapping[str, Any]) -> str:
+    """The name of a file; what a file system might not take becomes `_`."""
+    name = evaluate(loaded.file, facts)
+    safe = "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in name).strip(". ")
+    return safe or "export"
 
 
-_EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001 - a workbook's times have no zone
+def evaluate(text: Typed, facts: Mapping[str, Any]) -> str:
+    """A text about the file itself."""
+    row = pl.DataFrame(
+        {name: [facts.get(name)] for name in columns.FILES},
+        schema_overrides={name: _POLARS[column.type] for name, column in columns.FILES.items()},
+    )
+    return str(row.with_columns(text.value.alias("made"))["made"][0])
 
 
-def _cell(sheet: object, value: object, number_format: str | None) -> object:
-    if isinstance(value, str):
-        cell = WriteOnlyCell(sheet, value)
-        cell.data_type = "s"  # else a text that begins with = becomes a formula
-        return cell
-    if number_format is None or value is None:
-        return value
-    cell = WriteOnlyCell(sheet, value)
-    cell.number_format = number_format
-    return cell
-
-
-def _letters(number: int) -> str:
-    return chr(64 + number) if number <= 26 else chr(64 + (number - 1) // 26) + chr(65 + (number - 1) % 26)
-
-
-def _repacked(workbook: bytes) -> bytes:
-    """The same workbook without the time it was made at, so that the same lines give the same bytes."""
-    import re
-
-    packed = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(workbook)) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
-        for member in sorted(source.infolist(), key=lambda member: member.filename):
-            content = source.read(member)
-            if member.filename == "docProps/core.xml":
-                content = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", b"2000-01-01T00:00:00Z", content)
-            target.writestr(zipfile.ZipInfo(member.filename, (2000, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
-    return packed.getvalue()
-
-
-__all__ = ["write"]
+_POLARS: dict[str, Any] = {"text": pl.String, "a date": pl.Date, "a number": pl.Int64}

@@ -1,0 +1,103 @@
+"""What a format may name: the columns of a line, of a payment, and of the file itself."""
+
+from __future__ import annotations
+
+from pipeline.exports.expressions import Column, Type
+
+#: the columns of export_lines.sql; an `axis_<axis>` is a text besides
+LINES: dict[str, Column] = {
+    "legal_entity": Column(Type.TEXT, "code of the legal entity"),
+    "entity_name": Column(Type.TEXT, "its name"),
+    "siren": Column(Type.TEXT, "its SIREN"),
+    "country": Column(Type.TEXT, "its country"),
+    "journal": Column(Type.TEXT, "expense_report, company_paid, payment, advance or advance_imputation"),
+    "journal_code": Column(Type.TEXT, "code of the journal"),
+    "journal_label": Column(Type.TEXT, "label of the journal, else its code"),
+    "fiscal_year": Column(Type.NUMBER, "calendar year in which the fiscal year ends"),
+    "entry_number": Column(Type.NUMBER, "1, 2, 3… per journal code and fiscal year"),
+    "line_number": Column(Type.NUMBER, "1, 2, 3… within the entry"),
+    "entry_date": Column(Type.DATE, "posting date"),
+    "document_kind": Column(Type.TEXT, "expense_report, advance or payment_order"),
+    "document": Column(Type.TEXT, "the report, advance or payment order"),
+    "version": Column(Type.NUMBER, "its version"),
+    "document_date": Column(Type.DATE, "its event date"),
+    "reversal": Column(Type.BOOLEAN, "whether the entry is a contra-entry"),
+    "reverses": Column(Type.NUMBER, "number of the entry contra-passed"),
+    "employee": Column(Type.TEXT, "code of the employee"),
+    "employee_name": Column(Type.TEXT, "the employee's name, else the code"),
+    "role": Column(Type.TEXT, "what the account is for: charge, vat, employee, …"),
+    "account": Column(Type.TEXT, "general account"),
+    "account_label": Column(Type.TEXT, "its label in the chart, else the account"),
+    "auxiliary": Column(Type.TEXT, "auxiliary account"),
+    "auxiliary_label": Column(Type.TEXT, "the employee's name, else the chart's label; empty without auxiliary"),
+    "third_party": Column(
+        Type.BOOLEAN, "whether the line is a third party's: it has an auxiliary, and is no charge or VAT"
+    ),
+    "label": Column(Type.TEXT, "label of the line, or what the profile makes of it"),
+    "side": Column(Type.TEXT, "D or C; with nominal_side the side that the rule names"),
+    "debit": Column(Type.AMOUNT, "debit, 0 on a credit line", "currency_digits"),
+    "credit": Column(Type.AMOUNT, "credit, 0 on a debit line", "currency_digits"),
+    "amount": Column(Type.AMOUNT, "debit less credit", "currency_digits"),
+    "side_amount": Column(Type.AMOUNT, "the amount on its side: below 0 with nominal_side alone", "currency_digits"),
+    "currency": Column(Type.TEXT, "currency of the books"),
+    "foreign_currency": Column(Type.TEXT, "currency of the expense where it is another"),
+    "foreign_amount": Column(Type.AMOUNT, "amount in it, debit positive", "foreign_digits"),
+    "expense": Column(Type.TEXT, "the expense that the line bears"),
+    "expense_type": Column(Type.TEXT, "its type"),
+    "vat_code": Column(Type.TEXT, "VAT code, on VAT lines"),
+    "lettering": Column(Type.TEXT, "the lettering of the line, as of the export"),
+    "lettered_on": Column(Type.DATE, "its day"),
+    "validated_on": Column(Type.DATE, "closed_through where the line is closed, else the day of the export"),
+    "exported_on": Column(Type.DATE, "the day of the export"),
+    "run": Column(Type.NUMBER, "the run that posted the line"),
+}
+
+#: the columns of order_payments.sql
+PAYMENTS: dict[str, Column] = {
+    "payment_order": Column(Type.TEXT, "the order"),
+    "legal_entity": Column(Type.TEXT, "code of the legal entity that pays"),
+    "entity_name": Column(Type.TEXT, "its name"),
+    "employee": Column(Type.TEXT, "code of the employee who is paid"),
+    "employee_name": Column(Type.TEXT, "the employee's name"),
+    "iban": Column(Type.TEXT, "the employee's account"),
+    "bic": Column(Type.TEXT, "its bank"),
+    "amount": Column(Type.AMOUNT, "the amount", "currency_digits"),
+    "currency": Column(Type.TEXT, "currency of the books"),
+    "paid_on": Column(Type.DATE, "the order's event date"),
+    "entry_date": Column(Type.DATE, "posting date of the payment's entry"),
+    "journal_code": Column(Type.TEXT, "journal code of that entry"),
+    "fiscal_year": Column(Type.NUMBER, "its fiscal year"),
+    "entry_number": Column(Type.NUMBER, "its number"),
+    "end_to_end_id": Column(Type.TEXT, "what the bank knows the payment by"),
+}
+
+#: what the name of a file and the lines at its top may say
+FILES: dict[str, Column] = {
+    "legal_entity": Column(Type.TEXT, "code of the legal entity"),
+    "entity_name": Column(Type.TEXT, "its name"),
+    "siren": Column(Type.TEXT, "its SIREN, 9 digits"),
+    "currency": Column(Type.TEXT, "currency of its books"),
+    "profile": Column(Type.TEXT, "name of the profile"),
+    "format": Column(Type.TEXT, "name of the format"),
+    "payment_order": Column(Type.TEXT, "the order, in the file of one"),
+    "first_on": Column(Type.DATE, "first day of the period, else of what the file holds"),
+    "last_on": Column(Type.DATE, "last day of the period, else of what the file holds"),
+    "exported_on": Column(Type.DATE, "the day of the export"),
+    "fiscal_year": Column(Type.NUMBER, "fiscal year of the file's last line"),
+    "fiscal_year_end": Column(Type.DATE, "closing date of that fiscal year"),
+    "export_number": Column(Type.NUMBER, "number of the export"),
+}
+
+#: what names a row in a message, and puts rows of equal order in one order
+KEYS = {
+    "lines": ("legal_entity", "journal_code", "fiscal_year", "entry_number", "line_number"),
+    "payments": ("payment_order", "employee"),
+}
+AXIS = "axis_"
+#: in `from`: a field for each axis that the ledger has
+EVERY_AXIS = "axis_*"
+
+
+def axis_column() -> Column:
+    """The column of a section."""
+    return Column(Type.TEXT, "section of the line on the axis")

@@ -1,0 +1,183 @@
+"""The record of exports: what was exported, to whom it was made, and what is cancelled (spec §6, "Exports").
+
+Rows are appended and never changed: of an export, the one of the highest sequence counts.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from pipeline.errors import ExportError, UsageError
+from schemas import STORED
+from schemas.table import columns, validate
+
+if TYPE_CHECKING:
+    from pipeline.exports.write import File
+    from pipeline.ledger.store import Store
+
+RECORDED, CANCELLED = "recorded", "cancelled"
+
+
+@dataclass(frozen=True)
+class Request:
+    """An export that is asked for, or was. definition: the format's text and the profile, so that both come again."""
+
+    number: int
+    run: int
+    profile: str
+    format: str
+    definition: dict[str, Any]
+    legal_entity: str
+    first_on: date | None
+    last_on: date | None
+    exported_on: date
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What an export is known by: entries, lines; totals by journal; what was left in the ledger, by account."""
+
+    entries: int
+    lines: int
+    totals: list[dict[str, Any]]
+    left_out: list[dict[str, Any]] = field(default_factory=list)
+
+
+def next_number(store: Store) -> int:
+    """The number after that of the last export."""
+    return 1 + _highest(store, "export_number")
+
+
+def record(store: Store, request: Request, figures: Figures, files: list[File], entries: pl.DataFrame) -> None:
+    """Records an export and the entries that it took in one commit.
+
+    Raises: ExportError where a run or an export came in between, for the files then hold what is no longer so.
+    """
+    with store.writing() as writer:
+        latest = writer.store
+        if latest.run != store.run or next_number(latest) > request.number:
+            raise ExportError(
+                "a run or an export came in between; nothing was recorded or written",
+                where=f"profile {request.profile}",
+                mend="give the command again",
+            )
+        row = {
+            "run": request.run,
+            "sequence": 1 + _highest(latest, "sequence"),
+            "export_number": request.number,
+            "export_status": RECORDED,
+            "profile": request.profile,
+            "format": request.format,
+            "definition": _json(request.definition),
+            "legal_entity": request.legal_entity,
+            "first_on": request.first_on,
+            "last_on": request.last_on,
+            "exported_on": request.exported_on,
+            "entry_count": figures.entries,
+            "line_count": figures.lines,
+            "files": _json([{"name": file.name, "bytes": file.size, "sha256": file.sha256} for file in files]),
+            "totals": _json({"totals": figures.totals, "left_out": figures.left_out}),
+        }
+        taken = entries.select(pl.lit(request.number, pl.Int64).alias("export_number"), pl.all())
+        writer.write("exports", _rows([row]))
+        writer.write("export_entries", validate(taken, STORED["export_entries"]))
+        writer.commit(None, {"lettrage.export": str(request.number)})
+
+
+def cancel(store: Store, number: int) -> None:
+    """Frees the entries of an export; its record stays. Raises: UsageError where there is none, or it is cancelled."""
+    record_of(store, number)
+    with store.writing() as writer:
+        row = record_of(writer.store, number)
+        if row["export_status"] == CANCELLED:
+            raise UsageError(f"export {number} is cancelled already")
+        row |= {"sequence": 1 + _highest(writer.store, "sequence"), "export_status": CANCELLED}
+        writer.write("exports", _rows([row]))
+        writer.commit(None, {"lettrage.cancelled_export": str(number)})
+
+
+def record_of(store: Store, number: int) -> dict[str, Any]:
+    """The record of an export as it stands. Raises: UsageError where there is none of that number."""
+    rows = _exports(store).filter(export_number=number).sort("sequence")
+    if rows.is_empty():
+        raise UsageError(f"there is no export {number}", mend="see `lettrage exports`")
+    return rows.row(-1, named=True)
+
+
+def files_of(row: dict[str, Any]) -> dict[str, str]:
+    """The SHA-256 of each file of a recorded export, by name."""
+    return {file["name"]: file["sha256"] for file in json.loads(row["files"])}
+
+
+def request_of(row: dict[str, Any]) -> tuple[Request, Figures]:
+    """What a record says was asked for, and what came of it."""
+    said = json.loads(row["totals"])
+    request = Request(
+        number=row["export_number"],
+        run=row["run"],
+        profile=row["profile"],
+        format=row["format"],
+        definition=json.loads(row["definition"]),
+        legal_entity=row["legal_entity"],
+        first_on=row["first_on"],
+        last_on=row["last_on"],
+        exported_on=row["exported_on"],
+    )
+    left_out = [
+        {**left, "debit": Decimal(left["debit"]), "credit": Decimal(left["credit"])} for left in said["left_out"]
+    ]
+    totals = [
+        {
+            **total,
+            "debit": Decimal(total["debit"]),
+            "credit": Decimal(total["credit"]),
+            "first_entry_date": date.fromisoformat(total["first_entry_date"]),
+            "last_entry_date": date.fromisoformat(total["last_entry_date"]),
+        }
+        for total in said["totals"]
+    ]
+    return request, Figures(row["entry_count"], row["line_count"], totals, left_out)
+
+
+def exports(store: Store) -> pl.DataFrame:
+    """The exports as they stand: a row an export, by number."""
+    latest = _exports(store).sort("sequence").group_by("export_number", maintain_order=True).last()
+    return latest.select(
+        "export_number",
+        "export_status",
+        "profile",
+        "format",
+        "legal_entity",
+        "first_on",
+        "last_on",
+        "exported_on",
+        "run",
+        "entry_count",
+        "line_count",
+        "files",
+    ).sort("export_number")
+
+
+def _exports(store: Store) -> pl.DataFrame:
+    files = store.files("exports")
+    empty = _rows([])
+    return pl.concat([empty, *(pl.read_parquet(path).select(empty.columns) for path in files)])
+
+
+def _rows(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    schema = {column.name: column.polars_type for column in columns(STORED["exports"])}
+    return validate(pl.DataFrame(rows, schema=schema, orient="row"), STORED["exports"])
+
+
+def _highest(store: Store, column: str) -> int:
+    return max(_exports(store)[column].to_list(), default=0)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, default=str, ensure_ascii=False)
