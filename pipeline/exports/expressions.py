@@ -59,7 +59,7 @@ _WHOLE = 10**_DECIMALS
 _LONGEST = 4_000
 _SHOWN = 80
 _DEEPEST = 60
-_HELP = "pipeline/exports/README.md has the language and the columns"
+_HELP = "docs/formats.md has the language and the columns"
 
 
 class Type(StrEnum):

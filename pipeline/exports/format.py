@@ -1,4 +1,4 @@
-"""Export formats: one TOML file each, the accounting package's manual field by field (README.md explains the keys).
+"""Export formats: one TOML file each, the accounting package's manual field by field (docs/formats.md).
 
 A format is checked whole when it is loaded: unknown keys and columns, wrong types, positions that do not tile the
 record. An error names the file, the field and its positions.
@@ -40,7 +40,7 @@ Kind = Literal["delimited", "fixed", "xlsx", "pain.001"]
 Character = Annotated[str, Field(min_length=1, max_length=1)]
 _ENCODINGS = Literal["utf-8", "utf-8-sig", "cp1252", "iso8859-1", "iso8859-15", "ascii", "cp850"]
 _AT = re.compile(r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?\Z")
-_MORE = "pipeline/exports/README.md lists the keys"
+_MORE = "docs/formats.md lists the keys"
 
 #: the keys that say something in some kinds only
 _KEYS_OF: dict[str, set[str]] = {
@@ -125,7 +125,7 @@ class FieldFormat(BaseModel):
 
 
 class Format(BaseModel):
-    """A native import format; README.md says what each key means."""
+    """A native import format; docs/formats.md says what each key means."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

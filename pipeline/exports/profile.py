@@ -1,4 +1,4 @@
-"""A profile: what a company asks of a format, in a TOML file of its own (README.md explains the keys)."""
+"""A profile: what a company asks of a format, in a TOML file of its own (docs/formats.md explains the keys)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def load_profile(path: Path) -> Profile:
         profile = Profile.model_validate(raw)
     except ValidationError as error:
         raise FormatError(
-            invalid(error, raw), where=f"profile {path.name}", mend="pipeline/exports/README.md lists the keys"
+            invalid(error, raw), where=f"profile {path.name}", mend="docs/formats.md lists the keys"
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise FormatError(f"this is no TOML: {error}", where=f"profile {path.name}") from None
