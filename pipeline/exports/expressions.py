@@ -112,6 +112,11 @@ def text_of(given: Typed) -> pl.Expr:
     return given.value.cast(pl.String).fill_null("")
 
 
+def trimmed(text: pl.Expr) -> pl.Expr:
+    """A text without what nobody sees at its ends: a control character becomes a blank where a record is written."""
+    return text.str.replace_all(r"^[\s\p{Cc}]+|[\s\p{Cc}]+$", "")
+
+
 # --------------------------------------------------------------------------------------------- amounts and dates
 
 _DAY = re.compile(r"(?:[^%]|%[Yymdj%])*\Z")
@@ -273,7 +278,11 @@ FUNCTIONS: dict[str, Function] = {
     "upper": Function((Type.TEXT,), lambda text: _texts(text, text_of(text).str.to_uppercase()), "in capitals"),
     "lower": Function((Type.TEXT,), lambda text: _texts(text, text_of(text).str.to_lowercase()), "in small letters"),
     "ascii": Function((Type.TEXT,), lambda text: _texts(text, folded(text_of(text))), "without accents, in ASCII"),
-    "trim": Function((Type.TEXT,), lambda text: _texts(text, text_of(text).str.strip_chars()), "no blanks at its ends"),
+    "trim": Function(
+        (Type.TEXT,),
+        lambda text: _texts(text, trimmed(text_of(text))),
+        "without blanks, line breaks and control characters at its ends",
+    ),
     "left": Function(
         (Type.TEXT, _NUMBER_CONSTANT),
         lambda text, length: _texts(text, text_of(text).str.head(_length(length))),

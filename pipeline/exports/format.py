@@ -29,6 +29,7 @@ from pipeline.exports.expressions import (
     date_text,
     mapped,
     text_of,
+    trimmed,
 )
 
 if TYPE_CHECKING:
@@ -355,7 +356,7 @@ def _cell(read: Format, field: FieldFormat, known: dict[str, Column], place: str
     elif typed.digits is not None:
         typed = replace(typed, columns=typed.columns | {typed.digits})
     if field.required:
-        empty = text_of(typed).str.strip_chars() == ""
+        empty = trimmed(text_of(typed)) == ""
         typed = replace(typed, checks=(*typed.checks, Check(empty, pl.lit(""), "is empty, and the format wants it")))
     return Cell(field.name, field, typed, place)
 

@@ -46,6 +46,19 @@ def write_xlsx(
     workbook = Workbook(write_only=True)
     workbook.properties.creator = "lettrage"
     workbook.properties.created = workbook.properties.modified = _MADE_ON
+    try:
+        _write_entries(workbook, loaded, batches)
+        _write_totals(workbook, totals)
+    except BaseException:
+        for sheet in workbook.worksheets:
+            sheet.close()  # else openpyxl keeps the XML of a sheet open that nobody will end
+        raise
+    buffer = io.BytesIO()
+    workbook.save(buffer)
+    _repack(buffer, target)
+
+
+def _write_entries(workbook: Workbook, loaded: LoadedFormat, batches: Iterable[pl.DataFrame]) -> None:
     sheet = _sheet(workbook, "Entries", {cell.name: cell.field.width or _WIDTH for cell in loaded.cells})
     rows = 1
     for batch in batches:
@@ -61,10 +74,6 @@ def write_xlsx(
         # openpyxl writes row by row and cell by cell: there is no other way into it.
         for row in zip(*columns, strict=True):
             sheet.append([_cell(sheet, value, number_format) for value, number_format in row])
-    _write_totals(workbook, totals)
-    buffer = io.BytesIO()
-    workbook.save(buffer)
-    _repack(buffer, target)
 
 
 def _sheet(workbook: Workbook, title: str, widths: dict[str, int]) -> Any:

@@ -1,0 +1,40 @@
+"""Giving the export commands, and reading what they wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.support import Company
+
+
+def exported(
+    company: Company, *options: str, out: str = "out", on: str = "2026-04-02", expect: int = 0
+) -> dict[str, Any]:
+    """Gives `lettrage export`; returns what it prints for machines, or its message where it is to fail."""
+    given = ("export", "--json", "--on", on, "--out", str(company.directory / out))
+    result = company.invoke(*given, *options)
+    assert result.exit_code == expect, result.output + result.stderr + repr(result.exception)
+    said: dict[str, Any] = json.loads(result.stdout) if expect == 0 else {"error": result.stderr}
+    return said
+
+
+def written(company: Company, out: str = "out") -> dict[str, bytes]:
+    """Returns what a folder of exports holds, control sheets left out."""
+    folder = company.directory / out
+    if not folder.exists():
+        return {}
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if not path.name.startswith("control_")}
+
+
+def control_sheets(company: Company, out: str = "out") -> list[str]:
+    """Returns the control sheets of a folder."""
+    return [path.read_text() for path in sorted((company.directory / out).glob("control_*"))]
+
+
+def profile(company: Company, text: str, name: str = "profile") -> Path:
+    """Writes a profile."""
+    path = company.directory / f"{name}.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
