@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +23,7 @@ from pipeline.exports.format import load_format, parse_format, shipped
 from pipeline.exports.known import attach_known
 from pipeline.exports.profile import Profile, load_profile
 from pipeline.exports.record import Figures, Request, cancel, exports
-from pipeline.exports.write import File, Sink, file_name, sync_folder, write
+from pipeline.exports.write import File, Sink, file_name, safe_name, sync_folder, write
 from pipeline.exports.write_pain001 import Debtor, identifiers, write_pain001
 from pipeline.ledger.reading import axes, ledger_session
 from pipeline.sql import identifier
@@ -91,13 +91,50 @@ def export(
 
     first, last: the period, both days in it; None is open. on: the export's date. pay: for an entity whose payments are
     made by its exports, makes the order of the given id (`export-<number>`, of the last day of the period) and returns
-    the store with it; called before anything is selected, and not for a preview. Where what follows fails, the order is
-    in the ledger and the next export of the same entity and period takes its number.
+    the store with it. It is called once what there is without it is known to go into the files, never for a preview
+    nor where there is nothing to take.
     Raises: FormatError, ExportError, UsageError with the sentence to read.
     """
     loaded = load_format(profile.format)
+    _demand(loaded, profile, first, last)
+    with ledger_session(store) as session:
+        attach_known(session)
+        about = _entity(session, entity, loaded)
+        pays = not preview and pay is not None and about["payment_mode"] == "at_export"
+        request = Request(
+            number=_free_number(session, store, entity, last or on) if pays else record.next_number(store),
+            run=store.run,
+            profile=profile.name,
+            format=loaded.name,
+            definition={"format": loaded.text, "profile": profile.model_dump(mode="json", exclude_defaults=True)},
+            legal_entity=entity,
+            first_on=first,
+            last_on=last,
+            exported_on=on,
+        )
+        if pay is None or not pays:
+            return _exported(session, store, loaded, profile, request, about=about, out=out, preview=preview)
+        _select(session, profile, loaded, request)
+        figures = _figures(session)
+        if not figures.entries and not _may_pay(session, profile, entity, last or on):
+            return _result(request, figures, [], number=None)
+        if figures.entries:
+            # An order is in the ledger for good: what would be refused is refused before it is made.
+            with _written(session, loaded, profile, request, figures.totals, None, about=about, keep=False):
+                pass
+    store = pay(store, f"export-{request.number}")
+    request = replace(request, run=store.run)
+    with ledger_session(store) as session:
+        attach_known(session)
+        return _exported(session, store, loaded, profile, request, about=about, out=out, preview=False)
+
+
+def _demand(loaded: LoadedFormat, profile: Profile, first: date | None, last: date | None) -> None:
+    """Holds what is asked for to what can be done. Raises: FormatError, UsageError."""
     if loaded.format.of != "lines":
         raise UsageError(f"format {loaded.name} writes the payments of an order", mend="give the order: --order ID")
+    if first and last and last < first:
+        raise UsageError(f"the period ends on {last}, before it begins", mend=f"--from is {first}: turn them round")
     profile.compiled_labels()
     if profile.nominal_side and loaded.format.negative == "never":
         raise FormatError(
@@ -105,37 +142,39 @@ def export(
             where=f"profile {profile.name}, nominal_side",
             mend="leave it out: amounts below 0 then go to the other side",
         )
-    with ledger_session(store) as session:
-        attach_known(session)
-        about = _entity(session, entity, loaded)
-        number = _free_number(session, store, entity, last or on)
-    if not preview and pay is not None and about["payment_mode"] == "at_export":
-        store = pay(store, f"export-{number}")
-    definition = {"format": loaded.text, "profile": profile.model_dump(mode="json", exclude_defaults=True)}
-    request = Request(
-        number, store.run, profile.name, loaded.name, definition, entity, first_on=first, last_on=last, exported_on=on
-    )
-    with ledger_session(store) as session:
-        attach_known(session)
-        _select(session, profile, loaded, request)
-        figures = _figures(session)
-        if not figures.entries:
-            return _result(request, figures, [], number=None)
-        with _written(session, loaded, profile, request, figures.totals, None if preview else out) as sinks:
-            if preview:
-                session.run(HERE / "export_balances.sql")
-                balances = session.query("select * from export_balances order by account, auxiliary nulls first")
-                return _result(request, figures, [sink.file() for sink in sinks], number=None, balances=balances)
-            control = Sink(out, f"control_{number}_{entity}_{loaded.name}.csv")
-            sinks.append(control)
-            files = [sink.file() for sink in sinks[:-1]]
-            control.write(_control_sheet(request, figures, files))
-            control.close()
-            taken = session.query("select * from selected_entries order by all")
-            record.record(store, request, figures, files, taken)
-            made = [sink.put() for sink in sinks]
-            sync_folder(out)
-            return _result(request, figures, made[:-1], number=number)
+
+
+def _exported(
+    session: Session,
+    store: Store,
+    loaded: LoadedFormat,
+    profile: Profile,
+    request: Request,
+    *,
+    about: dict[str, Any],
+    out: Path,
+    preview: bool,
+) -> ExportResult:
+    """Selects, writes and records."""
+    _select(session, profile, loaded, request)
+    figures = _figures(session)
+    if not figures.entries:
+        return _result(request, figures, [], number=None)
+    with _written(session, loaded, profile, request, figures.totals, None if preview else out, about=about) as sinks:
+        if preview:
+            session.run(HERE / "export_balances.sql")
+            balances = session.query("select * from export_balances order by account, auxiliary nulls first")
+            return _result(request, figures, [sink.file() for sink in sinks], number=None, balances=balances)
+        control = Sink(out, _control_name(request))
+        sinks.append(control)
+        files = [sink.file() for sink in sinks[:-1]]
+        control.write(_control_sheet(request, figures, files))
+        control.close()
+        taken = session.query("select * from selected_entries order by all")
+        record.record(store, request, figures, files, taken)
+        made = [sink.put() for sink in sinks]
+        sync_folder(out)
+        return _result(request, figures, made[:-1], number=request.number)
 
 
 def again(store: Store, number: int, out: Path) -> ExportResult:
@@ -144,6 +183,11 @@ def again(store: Store, number: int, out: Path) -> ExportResult:
     Raises: UsageError where there is no such export, ExportError where the bytes would differ; nothing is written then.
     """
     row = record.record_of(store, number)
+    if row["export_status"] == record.CANCELLED:
+        raise UsageError(
+            f"export {number} is cancelled: its entries are free, and may have gone out with another",
+            mend="export them anew",
+        )
     request, figures = record.request_of(row)
     profile = Profile.model_validate(request.definition["profile"])
     loaded = parse_format(request.format, request.definition["format"])
@@ -155,7 +199,8 @@ def again(store: Store, number: int, out: Path) -> ExportResult:
             "where export_number = $number",
             {"number": number},
         )
-        with _written(session, loaded, profile, request, figures.totals, out) as sinks:
+        about = _entity(session, request.legal_entity, loaded)
+        with _written(session, loaded, profile, request, figures.totals, out, about=about) as sinks:
             files = [sink.file() for sink in sinks]
             if record.files_of(row) != {file.name: file.sha256 for file in files}:
                 raise ExportError(
@@ -163,7 +208,7 @@ def again(store: Store, number: int, out: Path) -> ExportResult:
                     where=f"export {number}",
                     mend="it was made by another version of lettrage: make it again with that one",
                 )
-            control = Sink(out, f"control_{number}_{request.legal_entity}_{loaded.name}.csv")
+            control = Sink(out, _control_name(request))
             sinks.append(control)
             control.write(_control_sheet(request, figures, files))
             made = [sink.put() for sink in sinks]
@@ -256,18 +301,37 @@ def _is_siren(text: str) -> bool:
 
 
 def _free_number(session: Session, store: Store, entity: str, last: date) -> int:
-    """The next number whose payment order is not another export's: one that was interrupted has left its order."""
+    """The next number whose payment order is nobody else's: an export that was interrupted has left its own order."""
     number = record.next_number(store)
-    orders = session.query(
+    documents = session.query(
         """
-        select document, legal_entity, event_date from stored_documents
-        where document_kind = 'payment_order' and document like 'export-%' and posted_run is not null
+        select document, document_kind, legal_entity, event_date, posted_run is not null as posted
+        from stored_documents
+        where document like 'export-%'
         """
     )
-    made = {row[0]: row[1:] for row in orders.iter_rows()}
-    while made.get(f"export-{number}", (entity, last)) != (entity, last):
+    made = {row[0]: row[1:] for row in documents.iter_rows()}
+    own = ("payment_order", entity, last, True)
+    while made.get(f"export-{number}", own) != own:
         number += 1
     return number
+
+
+def _may_pay(session: Session, profile: Profile, entity: str, cutoff: date) -> bool:
+    """Whether an order might make entries that the profile takes, though there are none to take without it."""
+    if profile.journals and Journal.PAYMENT not in profile.journals:
+        return False
+    found = session.value(
+        """
+        select count(*) from (
+            select employee from entry_lines
+            where legal_entity = $entity and role = 'employee' and lettering is null and entry_date <= $cutoff
+            group by employee
+        )
+        """,
+        {"entity": entity, "cutoff": cutoff},
+    )
+    return bool(found)
 
 
 def _select(session: Session, profile: Profile, loaded: LoadedFormat, request: Request) -> None:
@@ -335,21 +399,24 @@ def _written(
     request: Request,
     totals: list[dict[str, Any]],
     out: Path | None,
+    *,
+    about: dict[str, Any],
+    keep: bool = True,
 ) -> Iterator[list[Sink]]:
-    """Writes the files of selected_entries, under hidden names still; into memory where there is no folder."""
-    about = _entity(session, request.legal_entity, loaded)
+    """Writes the files of selected_entries, under hidden names still; without a folder into memory, or nowhere."""
     digits = int(session.value("select digits from currencies where currency = $currency", about))
     _attach_lines(session, request, profile)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-    loaded = loaded.with_axes(axis.removeprefix(columns.AXIS) for axis in _axes_used(session))
+    if loaded.has_every_axis:
+        loaded = loaded.with_axes(axis.removeprefix(columns.AXIS) for axis in _axes_used(session))
     years = sorted({total["fiscal_year"] for total in totals})
     parts = [[year] for year in years] if loaded.format.split_by == "fiscal_year" else [years]
     with _sinks() as sinks:
         for part in parts:
             held = [total for total in totals if total["fiscal_year"] in part]
             facts = _facts(about, request, held)
-            sink = Sink(out, file_name(loaded, facts))
+            sink = Sink(out, file_name(loaded, facts), keep=keep)
             if sink.name in {other.name for other in sinks}:
                 raise FormatError(f"two files would be called {sink.name}", where=f"format {loaded.name}, file")
             sinks.append(sink)
@@ -444,6 +511,10 @@ def _shown(totals: list[dict[str, Any]], digits: int) -> list[dict[str, Any]]:
     summed = {name: sum((total[name] for total in totals), type(totals[0][name])(0)) for name in names[2:6]}
     rows.append({**dict.fromkeys(names), "journal_code": "Total", **summed})
     return [{**row, "currency_digits": digits} for row in rows]
+
+
+def _control_name(request: Request) -> str:
+    return safe_name(f"control_{request.number}_{request.legal_entity}_{request.format}.csv")
 
 
 def _control_sheet(request: Request, figures: Figures, files: list[File]) -> bytes:

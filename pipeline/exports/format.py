@@ -233,6 +233,11 @@ class LoadedFormat:
         """The columns that its fields read, besides those that name a row."""
         return sorted(frozenset().union(*(cell.typed.columns for cell in self.cells)))
 
+    @property
+    def has_every_axis(self) -> bool:
+        """Whether it has a field for each axis of the ledger."""
+        return any(cell.field.source == columns.EVERY_AXIS for cell in self.cells)
+
     def with_axes(self, axes: Iterable[str]) -> LoadedFormat:
         """The format with a field for each of the ledger's axes in place of `axis_*`."""
         names = [f"{columns.AXIS}{axis}" for axis in axes]

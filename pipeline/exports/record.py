@@ -51,7 +51,7 @@ class Figures:
 
 def next_number(store: Store) -> int:
     """The number after that of the last export."""
-    return 1 + _highest(store, "export_number")
+    return 1 + _highest(_exports(store), "export_number")
 
 
 def record(store: Store, request: Request, figures: Figures, files: list[File], entries: pl.DataFrame) -> None:
@@ -60,8 +60,8 @@ def record(store: Store, request: Request, figures: Figures, files: list[File], 
     Raises: ExportError where a run or an export came in between, for the files then hold what is no longer so.
     """
     with store.writing() as writer:
-        latest = writer.store
-        if latest.run != store.run or next_number(latest) > request.number:
+        known = _exports(writer.store)
+        if writer.store.run != store.run or 1 + _highest(known, "export_number") > request.number:
             raise ExportError(
                 "a run or an export came in between; nothing was recorded or written",
                 where=f"profile {request.profile}",
@@ -69,7 +69,7 @@ def record(store: Store, request: Request, figures: Figures, files: list[File], 
             )
         row = {
             "run": request.run,
-            "sequence": 1 + _highest(latest, "sequence"),
+            "sequence": 1 + _highest(known, "sequence"),
             "export_number": request.number,
             "export_status": RECORDED,
             "profile": request.profile,
@@ -97,7 +97,7 @@ def cancel(store: Store, number: int) -> None:
         row = record_of(writer.store, number)
         if row["export_status"] == CANCELLED:
             raise UsageError(f"export {number} is cancelled already")
-        row |= {"sequence": 1 + _highest(writer.store, "sequence"), "export_status": CANCELLED}
+        row |= {"sequence": 1 + _highest(_exports(writer.store), "sequence"), "export_status": CANCELLED}
         writer.write("exports", _rows([row]))
         writer.commit(None, {"lettrage.cancelled_export": str(number)})
 
@@ -165,18 +165,21 @@ def exports(store: Store) -> pl.DataFrame:
 
 
 def _exports(store: Store) -> pl.DataFrame:
-    files = store.files("exports")
-    empty = _rows([])
-    return pl.concat([empty, *(pl.read_parquet(path).select(empty.columns) for path in files)])
+    """The rows of exports; what was validated when it was written is not validated again."""
+    empty = pl.DataFrame(schema=_schema())
+    return pl.concat([empty, *(pl.read_parquet(path, columns=empty.columns) for path in store.files("exports"))])
 
 
 def _rows(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    schema = {column.name: column.polars_type for column in columns(STORED["exports"])}
-    return validate(pl.DataFrame(rows, schema=schema, orient="row"), STORED["exports"])
+    return validate(pl.DataFrame(rows, schema=_schema(), orient="row"), STORED["exports"])
 
 
-def _highest(store: Store, column: str) -> int:
-    return max(_exports(store)[column].to_list(), default=0)
+def _schema() -> dict[str, Any]:
+    return {column.name: column.polars_type for column in columns(STORED["exports"])}
+
+
+def _highest(rows: pl.DataFrame, column: str) -> int:
+    return max(rows[column].to_list(), default=0)
 
 
 def _json(value: Any) -> str:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from pipeline.exports.format import LoadedFormat
 
 _HEAD = 4_096
+#: in bytes: with the dot and the ending of a file that is still written, a name has at most 255
+_LONGEST_NAME = 200
+_LONGEST_ENDING = 10
+_DIGEST = 8
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,14 @@ class File:
 
 
 class Sink:
-    """A file while it is written: into a folder under a name that nobody looks for, or into memory for a preview."""
+    """A file while it is written: into a folder under a name that nobody looks for, or into memory for a preview.
 
-    def __init__(self, folder: Path | None, name: str) -> None:
+    keep: without it and without a folder, what is written is counted and forgotten.
+    """
+
+    def __init__(self, folder: Path | None, name: str, *, keep: bool = True) -> None:
         self.name = name
+        self._is_kept = keep or folder is not None
         self._path = None if folder is None else folder / f".{name}.writing"
         self._target: BinaryIO = io.BytesIO() if self._path is None else self._path.open("wb")
         self._digest = hashlib.sha256()
@@ -60,7 +68,7 @@ class Sink:
             self._head += bytes(data[: _HEAD - len(self._head)])
         self._digest.update(data)
         self._size += len(data)
-        return self._target.write(data)
+        return self._target.write(data) if self._is_kept else len(data)
 
     def flush(self) -> None:
         """Does nothing: bytes are made durable when the file is closed."""
@@ -123,10 +131,23 @@ def write(
 
 
 def file_name(loaded: LoadedFormat, facts: Mapping[str, Any]) -> str:
-    """The name of a file; what a file system might not take becomes `_`."""
-    name = evaluate(loaded.file, facts)
-    safe = "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in name).strip(". ")
-    return safe or "export"
+    """The name of a file, such as every file system takes it."""
+    return safe_name(evaluate(loaded.file, facts))
+
+
+def safe_name(name: str) -> str:
+    """A name without what a file system might not take; two names never become one.
+
+    Where something is replaced or cut, a digest of the whole name stands for it: order A/1 is not order A_1.
+    """
+    plain = "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in name).strip(". ") or "export"
+    if plain == name and len(plain.encode()) <= _LONGEST_NAME:
+        return plain
+    stem, dot, ending = plain.rpartition(".")
+    if not stem or len(ending) > _LONGEST_ENDING:
+        stem, dot, ending = plain, "", ""
+    stem = stem.encode()[: _LONGEST_NAME - _LONGEST_ENDING - _DIGEST - 2].decode(errors="ignore")
+    return f"{stem}-{hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]}{dot}{ending}"
 
 
 def evaluate(text: Typed, facts: Mapping[str, Any]) -> str:

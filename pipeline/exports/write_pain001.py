@@ -47,26 +47,26 @@ def latin(text: pl.Expr, longest: int) -> pl.Expr:
 def identifiers(order: str, parts: pl.Series) -> pl.Series:
     """Ids of an order's parts, each at most 35 characters of the SEPA Latin set, as much of order and part as fits.
 
-    What is cut or changed is stood for by a digest of the whole, so that two parts never share an id.
+    What is cut or changed is stood for by a digest of both, so that no two parts of any orders share an id. A part with
+    a hyphen has one as well: part B-1 of order A is not part 1 of order A-B.
     """
-    given = pl.select(pl.concat_str(pl.lit(f"{order}-"), pl.lit(parts)).alias("given"))
+    given = pl.DataFrame({"part": parts.cast(pl.String)}).with_columns(
+        given=pl.concat_str(pl.lit(f"{order}-"), pl.col("part"))
+    )
     # An id neither begins or ends with a slash nor has two of them in a row.
     tidy = latin(pl.col("given"), _LONGEST_ID).str.replace_all("/{2,}", "-").str.strip_chars("/ ")
-    ids = given.with_columns(tidy.alias("id"))
-    changed = ids.filter(pl.col("given") != pl.col("id")).with_columns(
-        kept=pl.col("id").str.head(_LONGEST_ID - _DIGEST - 1).str.strip_chars("/ ")
-    )
-    digests = pl.Series("digest", [_digest(text) for text in changed["given"]], dtype=pl.String)
-    named = changed.select("given", changed=pl.concat_str(pl.col("kept"), pl.lit("-"), pl.lit(digests)))
-    joined = ids.join(named, on="given", how="left", maintain_order="left")
-    return joined.select(pl.coalesce("changed", "id").alias("id"))["id"]
+    ids = given.with_columns(id=tidy, kept=tidy.str.head(_LONGEST_ID - _DIGEST - 1).str.strip_chars("/ "))
+    is_changed = (ids["given"] != ids["id"]) | ids["part"].str.contains("-", literal=True)
+    digests = [_digest(f"{order}\0{part}") if changed else "" for part, changed in zip(parts, is_changed, strict=True)]
+    named = pl.concat_str(pl.col("kept"), pl.lit("-"), pl.lit(pl.Series(digests, dtype=pl.String)))
+    return ids.select(id=pl.when(pl.lit(is_changed)).then(named).otherwise(pl.col("id")))["id"]
 
 
 def identifier(order: str, part: str | None = None) -> str:
     """The id of an order, or of one part of it."""
     if part is not None:
         return str(identifiers(order, pl.Series([part]))[0])
-    plain = pl.select(latin(pl.lit(order), _LONGEST_ID)).item()
+    plain = str(pl.DataFrame({"order": [order]}).select(latin(pl.col("order"), _LONGEST_ID)).item())
     plain = re.sub("/{2,}", "-", plain).strip("/ ")
     return plain if plain == order else f"{plain[: _LONGEST_ID - _DIGEST - 1].strip('/ ')}-{_digest(order)}"
 
