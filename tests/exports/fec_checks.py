@@ -14,10 +14,26 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-COLUMNS = (
-    "JournalCode JournalLib EcritureNum EcritureDate CompteNum CompteLib CompAuxNum CompAuxLib PieceRef PieceDate "
-    "EcritureLib Debit Credit EcritureLet DateLet ValidDate Montantdevise Idevise"
-).split()
+COLUMNS = [
+    "JournalCode",
+    "JournalLib",
+    "EcritureNum",
+    "EcritureDate",
+    "CompteNum",
+    "CompteLib",
+    "CompAuxNum",
+    "CompAuxLib",
+    "PieceRef",
+    "PieceDate",
+    "EcritureLib",
+    "Debit",
+    "Credit",
+    "EcritureLet",
+    "DateLet",
+    "ValidDate",
+    "Montantdevise",
+    "Idevise",
+]
 MUST_BE_THERE = {"EcritureNum", "EcritureDate", "CompteNum", "CompteLib", "EcritureLib", "Debit", "Credit"}
 NOT_EMPTY = ("EcritureNum", "EcritureDate", "CompteNum", "CompteLib", "EcritureLib")
 DATA_REQUIRED = ("JournalCode", "JournalLib", "CompteLib", "PieceRef", "PieceDate", "EcritureLib", "ValidDate")
@@ -129,7 +145,7 @@ def check_line(row: dict[str, str], line: int) -> list[Finding]:
 def check_number(column: str, cell: str, line: int) -> list[Finding]:
     if not cell:
         return []
-    if "," in cell and "." in cell or cell.count(",") > 1 or " " in cell:  # 16
+    if ("," in cell and "." in cell) or cell.count(",") > 1 or " " in cell:  # 16
         return [Finding("E", column, line, "thousands are separated")]
     if "." in cell:  # 15
         return [Finding("E", column, line, "a comma is wanted in place of the point")]
@@ -138,7 +154,7 @@ def check_number(column: str, cell: str, line: int) -> list[Finding]:
 
 def check_date(column: str, cell: str, line: int) -> list[Finding]:
     if not cell.strip("0"):
-        is_blank = not cell or column not in ("EcritureDate",)
+        is_blank = not cell or column != "EcritureDate"
         return [] if is_blank else [Finding("E", column, line, "is blank")]  # 18
     found = YEAR_FIRST.match(cell)
     year, month, day = found.groups() if found else ("", "", "")

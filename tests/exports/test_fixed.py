@@ -20,7 +20,9 @@ def test_values_stand_at_their_positions() -> None:
         + field(name='"c"', at='"13-15"', from_='"document"', overflow='"cut"')
         + field(name='"d"', at='"16-18"', from_='"document"', overflow='"cut_left"')
         + field(name='"e"', at='"19"', from_='"side"')
-        + field(name='"f"', at='"20-27"', from_='"amount"', decimal='{ scale = 2, point = "" }', align='"right"', pad='"0"')
+        + field(
+            name='"f"', at='"20-27"', from_='"amount"', decimal='{ scale = 2, point = "" }', align='"right"', pad='"0"'
+        )
         + field(name='"g"', at='"28-30"', value='""')
     )
     frame = lines({"label": "Éa", "document": "R-2026-1", "amount": "-12.30"}, {"amount": "7", "document": None})
@@ -30,7 +32,9 @@ def test_values_stand_at_their_positions() -> None:
 
 
 def test_the_sign_stays_in_front_of_the_zeros() -> None:
-    amount = field(name='"f"', at='"1-7"', from_='"amount"', decimal='{ scale = 0, plus = "+" }', align='"right"', pad='"0"')
+    amount = field(
+        name='"f"', at='"1-7"', from_='"amount"', decimal='{ scale = 0, plus = "+" }', align='"right"', pad='"0"'
+    )
     frame = lines({"amount": "-12"}, {"amount": "7"}, {"amount": "0"})
     assert made(a_format(amount, **FIXED), frame) == b"-000012\r\n+000007\r\n+000000\r\n"
 

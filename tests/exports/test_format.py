@@ -18,6 +18,7 @@ file = "'f'"
 """
 DELIMITED = HEAD + 'kind = "delimited"\n'
 FIXED = HEAD + 'kind = "fixed"\nencoding = "cp1252"\n'
+PAGE = Path(__file__).parents[2] / "docs" / "formats.md"
 LABEL = field(name='"a"', from_='"label"')
 
 
@@ -62,7 +63,7 @@ def refused(text: str) -> str:
         (DELIMITED + field(name='"a"', from_='"debit"', decimal="{ scale = 5 }"), "field 1 (a), decimal, scale"),
         (DELIMITED + field(name='"a"', from_='"debit"', decimal='{ point = ".." }'), "field 1 (a), decimal, point: String should have at most 1"),
         (DELIMITED + field(name='"a"', from_='"label"', map='"codes"'), "field 1 (a): there is no table [maps.codes]"),
-        (DELIMITED + LABEL + field(name='"b"', expression="\"upper(debit)\""), "field 2 (b), character 7: upper wants text here, not an amount"),
+        (DELIMITED + LABEL + field(name='"b"', expression='"upper(debit)"'), "field 2 (b), character 7: upper wants text here, not an amount"),
         (DELIMITED.replace("'f'", "label") + LABEL, "format mine.toml, file, character 1: there is no column label"),
         (FIXED + field(name='"a"', from_='"label"'), 'field 1 (a) has no positions: write at = "from-to"'),
         (FIXED + field(name='"a"', from_='"label"', at='"2-4"'), "field 1 (a) is at 2-4; the record goes on at 1"),
@@ -93,7 +94,7 @@ def test_there_is_no_such_format(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="there is no format"):
         load_format(str(tmp_path))
     (tmp_path / "latin.toml").write_bytes(b'title = "\xe9"')
-    with pytest.raises(FormatError, match="format latin.toml: this cannot be read"):
+    with pytest.raises(FormatError, match=r"format latin\.toml: this cannot be read"):
         load_format(str(tmp_path / "latin.toml"))
 
 
@@ -106,14 +107,18 @@ def test_a_copy_of_a_shipped_format_is_a_format(tmp_path: Path) -> None:
 
 
 def test_a_section_of_an_axis_is_a_column() -> None:
-    loaded = a_format(field(name='"p"', from_='"axis_project"') + field(name='"q"', expression='"axis_project & \'!\'"'))
+    loaded = a_format(
+        field(name='"p"', from_='"axis_project"') + field(name='"q"', expression="\"axis_project & '!'\"")
+    )
     assert made(loaded, lines({"axis_project": "P1"})) == b"p,q\r\nP1,P1!\r\n"
 
 
 def test_the_keys_are_documented() -> None:
-    page = (FORMATS.parent / "README.md").read_text(encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
     keys = {*Format.model_fields, *Profile.model_fields} - {"field"}
-    assert [key for key in sorted(keys) if f"`{key}`" not in page and f"\n{key} " not in page and f"[{key}]" not in page] == []
+    assert [
+        key for key in sorted(keys) if f"`{key}`" not in page and f"\n{key} " not in page and f"[{key}]" not in page
+    ] == []
 
 
 @pytest.mark.parametrize(
@@ -124,8 +129,14 @@ def test_the_keys_are_documented() -> None:
         ("format = 'csv'\njournal = 'payment'", "profile p.toml: journal: there is no such key"),
         ("format = 'csv'\njournals = ['expenses']", "profile p.toml: journals 1: Input should be 'expense_report'"),
         ("format = 'csv'\n[labels]\nexpenses = 'label'", "profile p.toml: labels, expenses"),
-        ("format = 'csv'\n[labels]\npayment = 'labell'", "profile p, labels, payment, character 1: there is no column labell"),
-        ("format = 'csv'\n[labels]\npayment = 'debit'", "profile p, labels, payment: a label is a text, and this is an amount"),
+        (
+            "format = 'csv'\n[labels]\npayment = 'labell'",
+            "profile p, labels, payment, character 1: there is no column labell",
+        ),
+        (
+            "format = 'csv'\n[labels]\npayment = 'debit'",
+            "profile p, labels, payment: a label is a text, and this is an amount",
+        ),
         ("format = 'csv'\n[filters]\nemployee = ['E1']", "profile p.toml: filters, employee: there is no such key"),
     ],
 )
@@ -138,7 +149,7 @@ def test_a_mistake_in_a_profile_is_told_with_its_place(text: str, said: str, tmp
 
 
 def test_the_page_s_profile_is_one(tmp_path: Path) -> None:
-    page = (FORMATS.parent / "README.md").read_text(encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
     (tmp_path / "sage.toml").write_text(page.partition("```toml\n")[2].partition("```")[0])
     profile = load_profile(tmp_path / "sage.toml")
     assert profile.name == "sage-paris"

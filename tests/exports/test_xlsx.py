@@ -41,8 +41,8 @@ def test_cells_have_types_and_formats() -> None:
     assert cells["Account"].value == "625100"
     assert cells["VAT code"].value is None
     assert sheet["A1"].font.bold
-    credits = {head.value: cell for head, cell in zip(sheet[1], sheet[3], strict=True)}["Credit"]
-    assert (credits.value, credits.number_format) == (0.123, "#,##0.000")
+    credit = {head.value: cell for head, cell in zip(sheet[1], sheet[3], strict=True)}["Credit"]
+    assert (credit.value, credit.number_format) == (0.123, "#,##0.000")
 
 
 def test_no_text_becomes_a_formula_or_a_number() -> None:
@@ -89,7 +89,7 @@ def test_libreoffice_reads_what_was_written(program: Callable[[str], str], tmp_p
             f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}",
             "--headless",
             "--convert-to",
-            'csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,false,false',
+            "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,false,false",
             "--outdir",
             str(tmp_path),
             str(tmp_path / "book.xlsx"),
