@@ -53,6 +53,7 @@ _KEYS_OF: dict[str, set[str]] = {
     "unknown_characters": {"delimited", "fixed"},
     "newline": {"delimited", "fixed"},
     "heading": {"delimited", "fixed"},
+    "replace": {"delimited", "fixed"},
 }
 _FIELD_KEYS_OF: dict[str, set[str]] = {
     "at": {"fixed"},
@@ -171,6 +172,10 @@ class Format(BaseModel):
             raise ValueError(message)
         if self.kind == "pain.001" and (self.field or self.of != "payments"):
             message = 'pain.001 has no fields of its own, and is of = "payments"'
+            raise ValueError(message)
+        unfit = [field.name for field in self.field if set(field.name) & {self.separator, "\r", "\n"}]
+        if self.kind == "delimited" and self.names and self.quote == "never" and unfit:
+            message = f"the name {unfit[0]!r} has the separator or a line break in it, and nothing is quoted"
             raise ValueError(message)
         if self.kind == "fixed" and self.encoding.startswith("utf-8"):
             message = "a fixed record counts bytes: choose an encoding of one byte a character, as cp1252"

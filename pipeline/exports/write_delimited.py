@@ -47,13 +47,12 @@ def _records(loaded: LoadedFormat, texts: pl.DataFrame) -> pl.Series:
     form = loaded.format
     special = f'["\r\n{re.escape(form.separator)}]'
     cells = []
-    for number, name in enumerate(texts.columns):
+    for name in texts.columns:
         cell = pl.col(name)
-        is_figure = loaded.cells[number].typed.is_figure
         quoted = pl.lit('"') + cell.str.replace_all('"', '""', literal=True) + pl.lit('"')
         if form.quote == "always":
             cell = quoted
-        elif form.quote == "where_needed" and (not is_figure or form.separator == ","):
+        elif form.quote == "where_needed":
             needed = texts[name].str.contains(special)
             if needed.any():
                 cell = pl.when(pl.lit(needed)).then(quoted).otherwise(cell)
@@ -63,7 +62,14 @@ def _records(loaded: LoadedFormat, texts: pl.DataFrame) -> pl.Series:
 
 def _harmless(loaded: LoadedFormat, cell: Cell, texts: pl.Series, batch: pl.DataFrame) -> pl.Series:
     """The texts such that no spreadsheet takes one for a formula, as the format says; numbers are left alone."""
-    rule = loaded.format.formula
+    rule, separator = loaded.format.formula, loaded.format.separator
+    if cell.typed.is_figure and loaded.format.quote == "never":
+        # Texts have been cleaned of it; an amount or a date is never changed.
+        broken = texts.str.contains(separator, literal=True)
+        if broken.any():
+            place = broken.arg_max() or 0
+            what = f"{texts[place]!r} has the separator {separator!r} in it, and nothing is quoted"
+            raise making.refused(cell, what, batch.row(place, named=True), "choose another separator")
     if rule == "keep" or cell.typed.is_figure:
         return texts
     risky = texts.str.contains(_FORMULA)

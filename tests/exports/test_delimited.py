@@ -44,6 +44,13 @@ def test_a_text_that_begins_like_a_formula(text: str) -> None:
         made(a_format(LABEL, formula='"error"'), frame)
 
 
+def test_a_date_or_amount_with_the_separator_in_it() -> None:
+    day = field(name='"d"', from_='"entry_date"', date='"%d/%m/%Y"')
+    assert made(a_format(day, separator='"/"'), lines({})) == b'd\r\n"12/01/2026"\r\n'
+    with pytest.raises(ExportError, match=r"field 1 \(d\), .*'12/01/2026' has the separator '/' in it"):
+        made(a_format(day, separator='"/"', quote='"never"'), lines({}))
+
+
 def test_numbers_are_never_escaped() -> None:
     amount = field(name='"A"', from_='"amount"', decimal="{ scale = 2, plus = '+' }")
     frame = lines({"amount": "-12.30"}, {"amount": "12.30"})

@@ -47,6 +47,8 @@ def refused(text: str) -> str:
         (DELIMITED.replace("delimited", "csv") + LABEL, "kind: Input should be 'delimited'"),
         (DELIMITED + 'encoding = "latin"\n' + LABEL, "encoding: Input should be 'utf-8'"),
         (DELIMITED + 'separator = "a"\n' + LABEL, "separator: 'a' cannot stand between two fields"),
+        (DELIMITED + 'quote = "never"\n' + field(name='"a,b"', from_='"label"'), "the name 'a,b' has the separator"),
+        (HEAD + 'kind = "xlsx"\nreplace = { "a" = "b" }\n' + LABEL, "replace says nothing in a format of kind xlsx"),
         (DELIMITED + 'separator = ";;"\n' + LABEL, "separator: String should have at most 1 character"),
         (DELIMITED + 'order = ["when"]\n' + LABEL, "format mine.toml, order: there is no column when to order by"),
         (DELIMITED + LABEL + "\nfrm = 'label'", "field 1 (a), frm: there is no such key"),
