@@ -27,6 +27,7 @@ from pipeline.exports.write import File, Sink, file_name, safe_name, sync_folder
 from pipeline.exports.write_pain001 import Debtor, identifiers, write_pain001
 from pipeline.ledger.reading import axes, ledger_session
 from pipeline.sql import identifier
+from schemas.currencies import MINOR_UNITS
 from schemas.terms import Journal
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ HERE = Path(__file__).parent
 #: lines that are written at a time
 _BATCH = 100_000
 _SIREN = 9
+_SIDES = ("debit", "credit")
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ def _exported(
         control = Sink(out, _control_name(request))
         sinks.append(control)
         files = [sink.file() for sink in sinks[:-1]]
-        control.write(_control_sheet(request, figures, files))
+        control.write(_control_sheet(request, figures, files, about["currency"]))
         control.close()
         taken = session.query("select * from selected_entries order by all")
         record.record(store, request, figures, files, taken)
@@ -210,7 +212,7 @@ def again(store: Store, number: int, out: Path) -> ExportResult:
                 )
             control = Sink(out, _control_name(request))
             sinks.append(control)
-            control.write(_control_sheet(request, figures, files))
+            control.write(_control_sheet(request, figures, files, about["currency"]))
             made = [sink.put() for sink in sinks]
             sync_folder(out)
     return _result(request, figures, made[:-1], number=number)
@@ -404,7 +406,7 @@ def _written(
     keep: bool = True,
 ) -> Iterator[list[Sink]]:
     """Writes the files of selected_entries, under hidden names still; without a folder into memory, or nowhere."""
-    digits = int(session.value("select digits from currencies where currency = $currency", about))
+    digits = MINOR_UNITS[about["currency"]]
     _attach_lines(session, request, profile)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
@@ -517,21 +519,23 @@ def _control_name(request: Request) -> str:
     return safe_name(f"control_{request.number}_{request.legal_entity}_{request.format}.csv")
 
 
-def _control_sheet(request: Request, figures: Figures, files: list[File]) -> bytes:
+def _control_sheet(request: Request, figures: Figures, files: list[File], currency: str) -> bytes:
     """What an accountant ticks off beside the files: totals by journal, and by account what stayed in the ledger."""
+    places = MINOR_UNITS[currency]
     text = io.StringIO(newline="")
     sheet = csv.writer(text)
     sheet.writerow(
         ["section", "journal", "account", "fiscal_year", "entries", "lines", "debit", "credit", "first", "last"]
     )
     for total in figures.totals:
-        named = [total[name] for name in ("entries", "lines", "debit", "credit", "first_number", "last_number")]
-        sheet.writerow(["exported", total["journal_code"], "", total["fiscal_year"], *named])
-    sums = [sum((total[side] for total in figures.totals), Decimal(0)) for side in ("debit", "credit")]
+        counted = [total["entries"], total["lines"], *(f"{total[side]:.{places}f}" for side in _SIDES)]
+        numbers = [total["first_number"], total["last_number"]]
+        sheet.writerow(["exported", total["journal_code"], "", total["fiscal_year"], *counted, *numbers])
+    sums = [f"{sum((total[side] for total in figures.totals), Decimal(0)):.{places}f}" for side in _SIDES]
     sheet.writerow(["total", "", "", "", figures.entries, figures.lines, *sums, "", ""])
     for row in figures.left_out:
         section = row["fate"].replace("_", " ")
-        counted = [row[name] for name in ("entries", "lines", "debit", "credit")]
+        counted = [row["entries"], row["lines"], *(f"{row[side]:.{places}f}" for side in _SIDES)]
         sheet.writerow([section, row["journal"], row["account"], "", *counted, "", ""])
     for file in files:
         sheet.writerow(["file", file.name, "", "", "", "", "", "", file.size, file.sha256])

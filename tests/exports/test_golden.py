@@ -1,0 +1,75 @@
+"""Every format that comes with the program gives the files of its golden folder, to the byte."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from pipeline.exports.format import load_format, shipped
+from tests.exports.exporting import exported
+from tests.support import Company
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "exports"
+ORDERS = {"pain001": "PO1", "payment_list": "PO-TN"}
+
+
+def made(company: Company, name: str) -> dict[str, bytes]:
+    """Exports all that the format is for; returns the files by name."""
+    if load_format(name).format.of == "payments":
+        exported_order = company.invoke("export", "--order", ORDERS[name], "--out", str(company.directory / "out"))
+        assert exported_order.exit_code == 0, exported_order.stderr
+    else:
+        exported(company, "--format", name, "--entity", "FR01")
+        company.invoke("export", "--format", name, "--entity", "TN01", "--on", "2026-04-02", "--out", str(out(company)))
+    # A workbook's bytes change with the library that packs it, and the control sheet names their digest.
+    kept = [path for path in sorted(out(company).iterdir()) if name != "xlsx" or not path.name.startswith("control_")]
+    return dict(as_text(path) for path in kept)
+
+
+def out(company: Company) -> Path:
+    return company.directory / "out"
+
+
+def as_text(path: Path) -> tuple[str, bytes]:
+    """Returns the name and bytes of a file; of a workbook what its cells hold."""
+    if path.suffix != ".xlsx":
+        return path.name, path.read_bytes()
+    workbook = openpyxl.load_workbook(io.BytesIO(path.read_bytes()))
+    cells = [
+        f"{sheet.title}!{cell.coordinate} {cell.data_type} {cell.number_format} {cell.value!r}"
+        for sheet in workbook.worksheets
+        for row in sheet.iter_rows()
+        for cell in row
+        if cell.value is not None
+    ]
+    return f"{path.name}.cells", "".join(f"{cell}\n" for cell in cells).encode()
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_format_gives_its_golden_files(ledger: Company, name: str, rewrite_golden: bool) -> None:
+    files = made(ledger, name)
+    folder = GOLDEN / name
+    if rewrite_golden:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.iterdir():
+            path.unlink()
+        for file, content in files.items():
+            (folder / file).write_bytes(content)
+    golden = {path.name: path.read_bytes() for path in folder.iterdir()} if folder.is_dir() else {}
+    assert sorted(files) == sorted(golden), f"no golden files of {name}: make golden"
+    for file, content in files.items():
+        assert content.decode("latin-1").splitlines() == golden[file].decode("latin-1").splitlines(), file
+        assert content == golden[file], file
+
+
+def test_a_golden_folder_is_of_a_format(rewrite_golden: bool) -> None:
+    strangers = [path for path in GOLDEN.iterdir() if path.is_dir() and path.name not in shipped()]
+    if rewrite_golden:
+        for folder in strangers:
+            shutil.rmtree(folder)
+        return
+    assert strangers == []
