@@ -18,7 +18,7 @@ from pipeline.exports import cells as making
 from pipeline.exports.expressions import Type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
     import polars as pl
@@ -70,10 +70,10 @@ def _write_entries(workbook: Workbook, loaded: LoadedFormat, batches: Iterable[p
                 mend="export shorter periods, or another format",
             )
         making.check(loaded, batch)
-        columns = [_column(cell, batch) for cell in loaded.cells]
+        columns = [_column(cell, batch, _Cells(sheet)) for cell in loaded.cells]
         # openpyxl writes row by row and cell by cell: there is no other way into it.
         for row in zip(*columns, strict=True):
-            sheet.append([_cell(sheet, value, number_format) for value, number_format in row])
+            sheet.append(row)
 
 
 def _sheet(workbook: Workbook, title: str, widths: dict[str, int]) -> Any:
@@ -83,15 +83,37 @@ def _sheet(workbook: Workbook, title: str, widths: dict[str, int]) -> Any:
         sheet.column_dimensions[get_column_letter(number)].width = width
     header = []
     for name in widths:
-        cell = _cell(sheet, name, None)
+        cell = _Cells(sheet).cell(name)
         cell.font = Font(bold=True)
         header.append(cell)
     sheet.append(header)
     return sheet
 
 
-def _column(cell: Cell, batch: pl.DataFrame) -> Iterable[tuple[Any, str | None]]:
-    """The values of a field, each with its number format."""
+class _Cells:
+    """The cells of one column: openpyxl writes a row when it is given, so one cell for each number format is enough."""
+
+    def __init__(self, sheet: Any) -> None:
+        self._sheet = sheet
+        self._known: dict[str | None, Any] = {}
+
+    def cell(self, value: Any, number_format: str | None = None) -> Any:
+        """Returns a cell with a value; nothing where there is none."""
+        if value is None or value == "":
+            return None
+        cell = self._known.get(number_format)
+        if cell is None:
+            cell = self._known[number_format] = WriteOnlyCell(self._sheet)
+            if number_format is not None:
+                cell.number_format = number_format
+        cell.value = value
+        if isinstance(value, str):
+            cell.data_type = "s"  # else a text that begins with = becomes a formula, and #N/A an error
+        return cell
+
+
+def _column(cell: Cell, batch: pl.DataFrame, cells: _Cells) -> Iterator[Any]:
+    """The cells of a field."""
     typed = cell.typed
     values = batch.with_columns(typed.value.alias("value"))["value"]
     if typed.type == Type.TEXT:
@@ -99,9 +121,9 @@ def _column(cell: Cell, batch: pl.DataFrame) -> Iterable[tuple[Any, str | None]]
     given = cell.field.number_format
     if given is None and typed.type == Type.AMOUNT:
         digits = batch[typed.digits or "currency_digits"].fill_null(2)
-        return zip(values, (_AMOUNT_FORMATS[places] for places in digits), strict=True)
+        return (cells.cell(value, _AMOUNT_FORMATS[places]) for value, places in zip(values, digits, strict=True))
     form = given or (_DATE_FORMAT if typed.type == Type.DATE else None)
-    return ((value, form) for value in values)
+    return (cells.cell(value, form) for value in values)
 
 
 def _check_texts(cell: Cell, values: pl.Series, batch: pl.DataFrame) -> None:
@@ -116,25 +138,16 @@ def _check_texts(cell: Cell, values: pl.Series, batch: pl.DataFrame) -> None:
             )
 
 
-def _cell(sheet: Any, value: Any, number_format: str | None) -> Any:
-    if value is None or value == "":
-        return None
-    cell = WriteOnlyCell(sheet, value)
-    if isinstance(value, str):
-        cell.data_type = "s"  # else a text that begins with = becomes a formula, and #N/A an error
-    if number_format is not None:
-        cell.number_format = number_format
-    return cell
-
-
 def _write_totals(workbook: Workbook, totals: list[dict[str, Any]]) -> None:
     if not totals:
         return
     names = [name for name in totals[0] if name != "currency_digits"]
     sheet = _sheet(workbook, "Totals", dict.fromkeys(names, _WIDTH))
+    cells = [_Cells(sheet) for _ in names]
     for total in totals:
         amounts = _AMOUNT_FORMATS[total["currency_digits"]]
-        sheet.append([_cell(sheet, total[name], amounts if name in ("debit", "credit") else None) for name in names])
+        forms = [amounts if name in ("debit", "credit") else None for name in names]
+        sheet.append([made.cell(total[name], form) for made, name, form in zip(cells, names, forms, strict=True)])
 
 
 def _repack(workbook: io.BytesIO, target: BinaryIO) -> None:
