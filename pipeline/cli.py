@@ -188,7 +188,7 @@ def export(
     folder = out or Path()
     if order is not None:
         files = exporting.export_order(ledger, order=order, out=folder)
-        said = [{"name": file.name, "bytes": len(file.content), "sha256": file.sha256} for file in files]
+        said = [{"name": file.name, "bytes": file.size, "sha256": file.sha256} for file in files]
         click.echo(json.dumps({"files": said}) if as_json else "\n".join(str(folder / file.name) for file in files))
         return
     if again_number is not None:

@@ -109,7 +109,7 @@ def export_as_dict(result: ExportResult) -> dict[str, Any]:
     """An export for machines; files by name, size and digest."""
     return {
         **{name: value for name, value in result.__dict__.items() if name != "files"},
-        "files": [{"name": file.name, "bytes": len(file.content), "sha256": file.sha256} for file in result.files],
+        "files": [{"name": file.name, "bytes": file.size, "sha256": file.sha256} for file in result.files],
     }
 
 
