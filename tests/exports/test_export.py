@@ -14,6 +14,7 @@ import pytest
 from pipeline.errors import ExportError
 from pipeline.exports import export as exporting
 from pipeline.ledger.store import Store
+from pipeline.run import run_export_order
 from tests.exports.exporting import control_sheets, exported, profile, written
 from tests.support import Company, advance, expense, order, reference, report
 
@@ -428,3 +429,45 @@ def test_a_document_that_is_called_like_the_order_of_an_export_is_passed_over(co
     said = exported(company, "--format", "csv", *XP, "--through", "2026-01-31")
     assert said["number"] == 2
     assert company.table("payments")["payment_order"].to_list() == ["export-2"]
+
+
+def test_an_order_alone_may_be_what_an_export_takes(company: Company) -> None:
+    owing(company)
+    path = profile(company, 'format = "csv"\njournals = ["payment"]\n')
+    said = exported(company, "--profile", str(path), *XP, "--through", "2026-01-31")
+    assert (said["number"], said["entries"]) == (1, 1)
+    assert documents(company) == ["export-1"]
+
+
+def test_an_export_that_was_killed_after_its_order_finds_it_made(company: Company) -> None:
+    owing(company)
+    last = date(2026, 1, 31)
+
+    def pay_and_die(ledger: Store, made: str) -> Store:
+        run_export_order(ledger, order=made, legal_entity="XP01", created_on=last, on=last)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        exporting.export(
+            Store.open(company.store),
+            profile=exporting.Profile(name="csv", format="csv"),
+            entity="XP01",
+            first=None,
+            last=last,
+            on=last,
+            out=company.directory / "out",
+            pay=pay_and_die,
+        )
+    assert written(company) == {}
+    said = exported(company, "--format", "csv", *XP, "--through", "2026-01-31")
+    assert (said["number"], said["entries"]) == (1, 2)
+    assert company.table("payments")["payment_order"].to_list() == ["export-1"]
+
+
+def test_without_a_period_an_order_is_of_the_day_of_the_export(company: Company) -> None:
+    owing(company)
+    exported(company, "--format", "csv", *XP, on="2026-02-03")
+    (days,) = company.table("entry_lines").filter(document="export-1").select("document_date").unique().rows()
+    assert days == (date(2026, 2, 3),)
+    exported(company, "--again", "1", out="again")
+    assert written(company, "again") == written(company)
