@@ -14,17 +14,19 @@ journal_uses as (
             and stored_entry_lines.entry_number = selected_entries.entry_number
 ),
 
--- A journal that has another code by now keeps the name that went with the old one.
+-- A journal that has another code by now keeps the name that went with the old one; a code that several journals share
+-- has one name, the same in every export.
 best_rows as (
     select
         journal_uses.journal,
         journal_uses.journal_code,
         max((
             journals.code = journal_uses.journal_code,
-            journals.journal = journal_uses.journal,
             journals.known_run,
             journals.legal_entity <> '*',
-            journals.journal,
+            -list_position(
+                ['expense_report', 'company_paid', 'payment', 'advance', 'advance_imputation'], journals.journal
+            ),
             trim(journals.label)
         )) as best
     from journal_uses
@@ -38,7 +40,7 @@ best_rows as (
 select
     journal_uses.journal,
     journal_uses.journal_code,
-    coalesce(best_rows.best[6], journal_uses.journal_code) as label
+    coalesce(best_rows.best[5], journal_uses.journal_code) as label
 from journal_uses
 left join best_rows
     on journal_uses.journal = best_rows.journal and journal_uses.journal_code = best_rows.journal_code

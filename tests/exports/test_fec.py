@@ -178,3 +178,20 @@ def test_a_fec_made_again_later_in_the_year_has_what_it_had_before(tmp_path: Pat
     again = exported(company, "--again", str(first["number"]), out="again")
     assert again["files"][0]["sha256"] == first["files"][0]["sha256"]
     assert written(company, "again") == written(company)
+
+
+def test_a_code_that_journals_share_has_one_label(tmp_path: Path) -> None:
+    tables = french()
+    for row in tables["journals"]:
+        row["code"] = "OD"
+    company = Company(tmp_path, tables)
+    company.run(expense_reports=[report()], expenses=[expense()], advances=[advance()], payment_orders=[order()])
+    exported(company, "--format", "fec", "--entity", "FR01")
+    ((name, content),) = written(company).items()
+    hold(name, content, date(2026, 1, 1), date(2026, 12, 31))
+    assert {(row["JournalCode"], row["JournalLib"]) for row in rows_of(content)} == {("OD", "Expense reports")}
+    path = company.directory / "alone.toml"
+    path.write_text('format = "fec"\nentity = "FR01"\n[filters]\ndocument_kinds = ["advance"]\n')
+    exported(company, "--profile", str(path), out="alone")
+    (content,) = written(company, "alone").values()
+    assert {row["JournalLib"] for row in rows_of(content)} == {"Expense reports"}
