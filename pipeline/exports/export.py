@@ -104,7 +104,7 @@ def export(
         about = _entity(session, entity, loaded)
         pays = not preview and pay is not None and about["payment_mode"] == "at_export"
         request = Request(
-            number=_free_number(session, store, entity, last or on) if pays else record.next_number(store),
+            number=_free_number(session, store, entity, last or on),
             run=store.run,
             profile=profile.name,
             format=loaded.name,

@@ -459,6 +459,10 @@ def test_an_export_that_was_killed_after_its_order_finds_it_made(company: Compan
             pay=pay_and_die,
         )
     assert written(company) == {}
+    # Nobody else takes its number: the order would seem to be of that export.
+    company.run(expense_reports=[report("R2")], expenses=[expense("R2", legal_entity="FR01")])
+    preview = company.invoke("export", *FR, "--preview", "--json")
+    assert json.loads(preview.stdout)["files"][0]["name"].endswith("_2.csv")
     said = exported(company, "--format", "csv", *XP, "--through", "2026-01-31")
     assert (said["number"], said["entries"]) == (1, 2)
     assert company.table("payments")["payment_order"].to_list() == ["export-1"]
@@ -471,3 +475,13 @@ def test_without_a_period_an_order_is_of_the_day_of_the_export(company: Company)
     assert days == (date(2026, 2, 3),)
     exported(company, "--again", "1", out="again")
     assert written(company, "again") == written(company)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_bytes_do_not_depend_on_how_many_lines_are_written_at_a_time(
+    ledger: Company, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    said = exported(ledger, "--format", name, "--entity", "FR01")
+    monkeypatch.setattr(exporting, "_BATCH", 3)
+    again = exported(ledger, "--again", str(said["number"]), out="again")
+    assert again["files"] == said["files"]
