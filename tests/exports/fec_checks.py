@@ -200,7 +200,7 @@ def check_strictly(name: str, content: bytes, *, starts: date, closes: date) -> 
     for number, row in enumerate(rows, start=2):
         wrong += [f"line {number}: {what}" for what in check_row(row, starts, closes)]
     entries = defaultdict(list)
-    order = []
+    order: list[tuple[str, str]] = []
     for row in rows:
         key = (row["JournalCode"], row["EcritureNum"])
         if not order or order[-1] != key:
@@ -209,7 +209,7 @@ def check_strictly(name: str, content: bytes, *, starts: date, closes: date) -> 
     if len(order) != len(entries):
         wrong.append("the lines of an entry do not stand together")
     for key, entry in entries.items():
-        if sum(amount(row["Debit"]) - amount(row["Credit"]) for row in entry) != 0:  # type: ignore[operator]
+        if sum(amount(row["Debit"]) or 0 for row in entry) != sum(amount(row["Credit"]) or 0 for row in entry):
             wrong.append(f"entry {key} does not balance")
         for column in ("EcritureDate", "JournalLib", "PieceRef", "PieceDate", "ValidDate"):
             if len({row[column] for row in entry}) > 1:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-import sepaxml
+import sepaxml  # type: ignore[import-untyped]  # its schemas alone are used
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
