@@ -75,7 +75,11 @@ def check(name: str, content: bytes) -> list[Finding]:
     header = [named(cell) for cell in split(lines[0], separator)]  # 4
     if header and not header[-1]:  # 5
         header.pop()
-    findings = list(check_header(header))
+    # 6: one amount and its side, in place of debit and credit
+    header = [{"montant": "Montant", "sens": "Sens"}.get(cell.lower(), cell) for cell in header]
+    is_signed = {"Montant", "Sens"} <= set(header)
+    sides = {"Montant": "Debit", "Sens": "Credit"} if is_signed else {}
+    findings = list(check_header([sides.get(cell, cell) for cell in header]))
     if findings and any(finding.kind == "O" for finding in findings):
         return findings
     if len(lines) < 2:  # 9
@@ -90,7 +94,13 @@ def check(name: str, content: bytes) -> list[Finding]:
         if len(cells) != len(header):  # 11
             findings.append(Finding("E", "", number, f"{len(cells)} fields in place of {len(header)}"))
             continue
-        findings += check_line(dict(zip(header, cells, strict=True)), number)
+        row = dict(zip(header, cells, strict=True))
+        if is_signed:
+            side = {"D": "Debit", "+1": "Debit", "C": "Credit", "-1": "Credit"}.get(row["Sens"].upper())
+            if side is None:
+                return [*findings, Finding("E", "Sens", number, "is neither D and C nor +1 and -1")]
+            row |= {"Debit": "", "Credit": "", side: row["Montant"]}
+        findings += check_line(row, number)
     return findings
 
 

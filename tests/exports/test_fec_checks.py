@@ -152,3 +152,20 @@ def test_what_the_program_leaves_out_is_found(said: str, content: bytes) -> None
 def test_the_key_of_a_siren() -> None:
     assert luhn("732829320")
     assert not luhn("732829321")
+
+
+def signed(*senses: str) -> bytes:
+    """The good file with one amount and its side, in place of debit and credit."""
+    rows = [[*row[:11], "100,00", sense, *row[13:]] for row, sense in zip(GOOD[1:], senses, strict=True)]
+    header = [*COLUMNS[:11], "Montant", "Sens", *COLUMNS[13:]]
+    return "\r\n".join("\t".join(row) for row in [header, *rows]).encode()
+
+
+@pytest.mark.parametrize("senses", [("C", "D", "d"), ("-1", "+1", "+1")])
+def test_one_amount_and_its_side_stand_for_debit_and_credit(senses: tuple[str, str, str]) -> None:
+    assert check(NAME, signed(*senses)) == []
+
+
+def test_a_side_that_is_none_ends_the_test() -> None:
+    findings = check(NAME, signed("C", "X", "D"))
+    assert [(found.kind, found.column, found.line) for found in findings] == [("E", "Sens", 3)]
