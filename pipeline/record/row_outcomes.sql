@@ -1,6 +1,6 @@
 -- What became of every row of the run, in the end: one row per row of the batch and of the quarantine.
 -- In: document_rows, row_fates, quarantined_documents, ignored_cancellations, unchanged_orders,
---     posted_documents, 
+--     posted_documents,
 --     staged_payment_returns, return_fates, findings, unpaid_returns. Out: row_outcomes. Spec: section 3.
 with
 

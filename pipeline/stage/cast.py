@@ -44,7 +44,7 @@ def staged_query(relation: str, columns: Sequence[Column], types: Mapping[str, s
     )
     cells = ", ".join(
         f"case when {identifier(column.name)} is not null and {identifier('typed_' + column.name)} is null "
-        f"then {{'column_name': '{column.name}', 'value': {identifier(column.name)}::varchar}} end"
+        f"then {{'column_name': '{column.name}', 'value': {_shown(column, types[column.name])}}} end"
         for column in given
         if column.form is not Form.TEXT
     )
@@ -81,7 +81,17 @@ def _as_text_or_native(column: Column, given: str) -> str:
         return (
             f"case when {name} = date_trunc('day', {name}) then strftime({name}, '%Y-%m-%d') else {name}::varchar end"
         )
+    if given.upper().startswith("DECIMAL("):
+        return f"shown({name})"
     return f"nullif({name}::varchar, '')"
+
+
+def _shown(column: Column, given: str) -> str:
+    """A cell that cannot be read, as the quarantine shows it: the same whatever kind of file it came from."""
+    name = identifier(column.name)
+    return (
+        f"shown({name})" if _is_native(column, given) and given.upper().startswith("DECIMAL(") else f"{name}::varchar"
+    )
 
 
 def _is_native(column: Column, given: str) -> bool:

@@ -150,12 +150,6 @@ def _broken_links(tables: dict[str, pl.DataFrame]) -> list[str]:
         .select("legal_entity", "currency")
         .iter_rows()
     ]
-    strangers = tables["affiliations"].join(entities, on="legal_entity", how="anti")
-    faults += [
-        f"affiliations {employee}|{day}: there is no legal entity {entity}"
-        for employee, day, entity in strangers.select("employee", "valid_from", "legal_entity").iter_rows()
-        if entity is not None
-    ]
     return faults + _broken_hierarchy(tables)
 
 

@@ -139,7 +139,7 @@ def _stage_table(session: Session, movement: Movement, raw: RawTable | None) -> 
     parts = []
     if raw is not None:
         if isinstance(raw.source, Path):
-            relation = f"read_parquet('{str(raw.source).replace(chr(39), chr(39) * 2)}')"
+            relation = f"read_parquet('{str(raw.source).replace(chr(39), chr(39) * 2)}', hive_partitioning = false)"
         else:
             relation = f"raw_{movement.table}"
             session.register(relation, raw.source)

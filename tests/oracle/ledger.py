@@ -679,9 +679,12 @@ class Oracle:
             if entity and currency is not None and rate is not None:
                 if currency == entity["currency"] and rate != 1:
                     malformed(row, "exchange_rate")
-                elif row["gross"] is not None and currency in MINOR_UNITS:
-                    if abs(rounded(row["gross"] * rate, MINOR_UNITS[entity["currency"]])) >= 10**14:
-                        malformed(row, "gross")
+                elif (
+                    row["gross"] is not None
+                    and currency in MINOR_UNITS
+                    and abs(rounded(row["gross"] * rate, MINOR_UNITS[entity["currency"]])) >= 10**14
+                ):
+                    malformed(row, "gross")
         if document.kind == "expense_report":
             self._total_form(document, malformed)
         for row in document.of("expense_taxes"):
@@ -706,7 +709,12 @@ class Oracle:
         grosses: dict[tuple[str, str], list[Fraction]] = defaultdict(list)
         for row in document.of("expenses"):
             entity = self.entities.get(self._expense_entity(document, row) or "")
-            if not entity or row["gross"] is None or row["payment_method"] is None or row["currency"] not in MINOR_UNITS:
+            if (
+                not entity
+                or row["gross"] is None
+                or row["payment_method"] is None
+                or row["currency"] not in MINOR_UNITS
+            ):
                 continue
             rate = 1 if row["currency"] == entity["currency"] else row["exchange_rate"]
             if rate is not None:

@@ -17,15 +17,39 @@ from tests.properties.companies import Company, companies, company, cut, cuttabl
 
 ON = date(2026, 6, 1)
 FATES = ("posted", "unchanged", "superseded", "ignored", "quarantined")
-RULES = set(
-    """
-    malformed_value missing_value duplicate_key orphan_row unknown_employee unknown_legal_entity no_affiliation
-    unknown_vat_code no_account no_journal unknown_currency missing_rate rate_not_positive amount_not_positive
-    vat_exceeds_gross missing_taxed_gross allocation_not_100 axis_missing unknown_section section_inactive
-    section_not_allowed hierarchy_mismatch employee_changed legal_entity_changed version_conflict no_expense
-    payment_module_off order_already_paid unknown_payment unknown_bank_account invalid_iban
-    """.split()
-)
+RULES = {
+    "malformed_value",
+    "missing_value",
+    "duplicate_key",
+    "orphan_row",
+    "unknown_employee",
+    "unknown_legal_entity",
+    "no_affiliation",
+    "unknown_vat_code",
+    "no_account",
+    "no_journal",
+    "unknown_currency",
+    "missing_rate",
+    "rate_not_positive",
+    "amount_not_positive",
+    "vat_exceeds_gross",
+    "missing_taxed_gross",
+    "allocation_not_100",
+    "axis_missing",
+    "unknown_section",
+    "section_inactive",
+    "section_not_allowed",
+    "hierarchy_mismatch",
+    "employee_changed",
+    "legal_entity_changed",
+    "version_conflict",
+    "no_expense",
+    "payment_module_off",
+    "order_already_paid",
+    "unknown_payment",
+    "unknown_bank_account",
+    "invalid_iban",
+}
 ENTRY = ("legal_entity", "journal_code", "fiscal_year", "entry_number")
 
 

@@ -137,6 +137,12 @@ CASES: dict[Rule, list[Case]] = {
         Case(
             "of an order", ("payment_orders", "PO1|1", "legal_entity"), {"payment_orders": [order(legal_entity="US01")]}
         ),
+        Case(
+            "by affiliation",
+            ("expenses", "R1|1|X1", "legal_entity"),
+            trip(),
+            changes={"affiliations": rows("employee legal_entity valid_from\nE1 US01 2024-01-01")},
+        ),
     ],
     Rule.NO_AFFILIATION: [
         Case("before the first", ("expenses", "R1|1|X1", "incurred_on"), trip(expense(incurred_on="2023-12-31")))

@@ -17,13 +17,17 @@ MODELS = {
     for table, model in getattr(schemas, group).items()
 }
 
+FLOATS = (pl.Float32, pl.Float64)
+
 
 @pytest.mark.parametrize("name", MODELS)
 def test_no_column_is_floating_point(name: str) -> None:
     columns = MODELS[name].to_schema().columns
-    assert [column for column, schema in columns.items() if pl.DataType.is_float(schema.dtype.type)] == []
+    assert [column for column, schema in columns.items() if schema.dtype.type in FLOATS] == []
 
 
 def test_every_rule_is_explained_to_the_accountant() -> None:
-    explained = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "rules.md").read_text(), re.MULTILINE)
+    page = (ROOT / "docs" / "rules.md").read_text()
+    table = page[page.index("| rule | ") :].split("\n\n", 1)[0]
+    explained = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
     assert sorted(explained) == sorted(rule.value for rule in Rule)

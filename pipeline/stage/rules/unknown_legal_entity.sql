@@ -1,4 +1,5 @@
 -- Expenses, advances and orders of a legal entity that is not in the table of legal entities.
+-- Of an expense: the one it keeps, names, or has by its employee's affiliation.
 -- In: placed_expenses, active_advances, active_payment_orders, legal_entities. Out: findings. Spec: sections 3 and 4.
 with
 
@@ -6,7 +7,7 @@ placements as (
     select
         'expenses' as table_name,
         row_id,
-        coalesce(kept_entity, given_entity) as legal_entity
+        legal_entity
     from placed_expenses
     where not is_cancelled
 
