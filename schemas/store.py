@@ -282,7 +282,7 @@ class Exports(Table, key=("export_number", "sequence")):
     export_status: str = field("recorded or cancelled")
     profile: str = field("the profile, or the format's name where none was given")
     format: str = field("name of the format")
-    definition: str = field("the format itself, so that the same bytes come again")
+    definition: str = field("the format and profile themselves, as JSON, so that the same bytes come again")
     legal_entity: str = field("whose entries")
     first_on: pl.Date = field("first day of the period", required=False)
     last_on: pl.Date = field("last day of the period", required=False)
@@ -290,7 +290,7 @@ class Exports(Table, key=("export_number", "sequence")):
     entry_count: pl.Int64 = field("entries taken")
     line_count: pl.Int64 = field("lines written")
     files: str = field("names, sizes and SHA-256 of the files, as JSON")
-    totals: str = field("entries, lines, debit and credit by journal, as JSON")
+    totals: str = field("totals by journal and what did not go out, as JSON")
 
 
 class ExportEntries(Table, key=("export_number", "legal_entity", "journal_code", "fiscal_year", "entry_number")):
