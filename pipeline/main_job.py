@@ -15,20 +15,26 @@ import time
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import polars as pl
 from click.testing import CliRunner
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from pipeline.cli import main as lettrage
 from pipeline.screen import money
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 DATA = Path(__file__).parent.parent / "data"
 SAMPLE, STORE, OUT = DATA / "sample", DATA / "store", DATA / "out"
 MONTHLY = ("csv", "fixed", "xlsx")
+#: the sample is of the first months of this year; its files say that they were made on this day
+YEAR, TODAY = 2026, "2026-04-02"
 
 
 def command(*arguments: str, done: tuple[int, ...] = (0,)) -> str:
@@ -40,36 +46,41 @@ def command(*arguments: str, done: tuple[int, ...] = (0,)) -> str:
     return result.stdout
 
 
+def told(screen: Console, title: str, jobs: list[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    """Gives the jobs one by one: a progress bar on a terminal, a line for each new first word elsewhere."""
+    if screen.is_terminal:
+        yield from track(jobs, description=f"{title:<8}", console=screen, transient=True)
+        return
+    before = ""
+    for job in jobs:
+        if job[0] != before:
+            screen.print(f"{title}  {job[0]}", highlight=False)
+            before = job[0]
+        yield job
+
+
 def main() -> None:
     """Runs the sample from its first batch to the last file, then prints what came of it."""
     started = time.monotonic()
     screen = Console()
     for directory in (STORE, OUT):
         shutil.rmtree(directory, ignore_errors=True)
-    batches = sorted(SAMPLE.glob("batch-*"))
+    store = ("--store", str(STORE))
     runs = []
-    for batch in batches:
-        screen.print(f"run  {batch.name}", highlight=False)
-        runs.append(
-            json.loads(
-                command(
-                    "run",
-                    "--reference",
-                    str(SAMPLE / "reference"),
-                    "--batch",
-                    str(batch),
-                    "--store",
-                    str(STORE),
-                    "--on",
-                    "2026-04-02",
-                    "--json",
-                    done=(0, 3),
-                )
-            )
-        )
-    files = export_months(screen, runs) + export_orders(screen, runs) + export_years(screen)
-    checked = command("check", "--store", str(STORE))
-    summary(screen, runs, files, checked, time.monotonic() - started)
+    for (batch,) in told(screen, "run", [(path.name,) for path in sorted(SAMPLE.glob("batch-*"))]):
+        tables = ("--reference", str(SAMPLE / "reference"), "--batch", str(SAMPLE / batch))
+        # Exit code 3 says that something went to quarantine: the sample has what belongs there.
+        runs.append(json.loads(command("run", *tables, *store, "--on", TODAY, "--json", done=(0, 3))))
+    files = 0
+    for entity, name, first, last, folder in told(screen, "export", [*months(len(runs)), *fiscal_years()]):
+        period = ("--entity", entity, "--from", first, "--through", last, "--out", str(OUT / folder))
+        files += len(json.loads(command("export", *store, "--format", name, *period, "--on", TODAY, "--json"))["files"])
+    # An entity whose exports make its payments has had its orders only now.
+    orders = sorted({row["payment_order"] for row in json.loads(command("status", *store, "--json"))["payments"]})
+    for (order,) in told(screen, "order", [(order,) for order in orders]):
+        command("export", *store, "--order", order, "--out", str(OUT / "payments"))
+    checked = command("check", *store)
+    summary(screen, runs, files + len(orders), checked, time.monotonic() - started)
 
 
 def entities() -> list[dict[str, str]]:
@@ -77,85 +88,30 @@ def entities() -> list[dict[str, str]]:
     return pl.read_csv(SAMPLE / "reference" / "legal_entities.csv", infer_schema=False).to_dicts()
 
 
-def export_months(screen: Console, runs: list[dict[str, Any]]) -> int:
-    """Exports each legal entity and month in every format that it can be written in; returns how many files."""
-    files = 0
+def months(count: int) -> list[tuple[str, ...]]:
+    """The exports of each legal entity and month: entity, format, first and last day, folder."""
+    found: list[tuple[str, ...]] = []
     for entity in entities():
         code = entity["legal_entity"]
-        for month in range(1, 1 + len(runs)):
-            first = date(2026, month, 1)
-            last = date(2026, month, calendar.monthrange(2026, month)[1])
-            formats = (*MONTHLY, *(("fec_import",) if entity["country"] == "FR" else ()))
-            for name in formats:
-                out = OUT / code / first.strftime("%Y-%m")
-                made = json.loads(
-                    command(
-                        "export",
-                        "--store",
-                        str(STORE),
-                        "--format",
-                        name,
-                        "--entity",
-                        code,
-                        "--from",
-                        str(first),
-                        "--through",
-                        str(last),
-                        "--out",
-                        str(out),
-                        "--on",
-                        "2026-04-02",
-                        "--json",
-                    )
-                )
-                files += len(made["files"])
-        screen.print(f"export  {code}, {len(runs)} months", highlight=False)
-    return files
+        for month in range(1, 1 + count):
+            first, last = date(YEAR, month, 1), date(YEAR, month, calendar.monthrange(YEAR, month)[1])
+            folder = f"{code}/{first:%Y-%m}"
+            formats = (*MONTHLY, "fec_import") if entity["country"] == "FR" else MONTHLY
+            found += [(code, name, str(first), str(last), folder) for name in formats]
+    return found
 
 
-def export_years(screen: Console) -> int:
-    """Writes one FEC a French legal entity and fiscal year."""
-    files = 0
+def fiscal_years() -> list[tuple[str, ...]]:
+    """One FEC a French legal entity and fiscal year: entity, format, first and last day, folder."""
+    found: list[tuple[str, ...]] = []
     for entity in entities():
-        if entity["country"] != "FR":
-            continue
         month, day = (int(part) for part in (entity["fiscal_year_start"] or "01-01").split("-"))
-        for year in (2025, 2026):
+        for year in (YEAR - 1, YEAR):
             first = date(year, month, day)
             last = date.fromordinal(date(year + 1, month, day).toordinal() - 1)
-            made = json.loads(
-                command(
-                    "export",
-                    "--store",
-                    str(STORE),
-                    "--format",
-                    "fec",
-                    "--entity",
-                    entity["legal_entity"],
-                    "--from",
-                    str(first),
-                    "--through",
-                    str(last),
-                    "--out",
-                    str(OUT / entity["legal_entity"]),
-                    "--on",
-                    "2026-04-02",
-                    "--json",
-                )
-            )
-            files += len(made["files"])
-            for file in made["files"]:
-                screen.print(f"export  {file['name']}", highlight=False)
-    return files
-
-
-def export_orders(screen: Console, runs: list[dict[str, Any]]) -> int:
-    """Writes the bank's file of each order that paid somebody."""
-    orders = sorted({row["payment_order"] for run in runs for row in run["payments"]})
-    for order in orders:
-        command("export", "--store", str(STORE), "--order", order, "--out", str(OUT / "payments"))
-    screen.print(f"export  the files of {len(orders)} payment orders", highlight=False)
-    return len(orders)
+            if entity["country"] == "FR":
+                found.append((entity["legal_entity"], "fec", str(first), str(last), entity["legal_entity"]))
+    return found
 
 
 def summary(screen: Console, runs: list[dict[str, Any]], files: int, checked: str, seconds: float) -> None:
