@@ -24,7 +24,7 @@ from pipeline.sql import identifier
 from pipeline.stage.cast import staged_query
 from pipeline.stage.ibans import iban_table
 from schemas import MOVEMENTS
-from schemas.table import columns, key
+from schemas.table import columns, key, validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 RULES = sorted((HERE / "rules").glob("*.sql"))
+
+#: how many rows are held to their model at a time, so that memory stays bounded
+_SLICE = 250_000
 
 #: columns in which two versions may differ without a change of content (spec §3)
 _NOT_CONTENT = {"version", "status", "label", "declared_on", "modified_on"}
@@ -130,6 +133,8 @@ def judge(session: Session) -> None:
         session.insert("rule_findings", f"select '{rule.stem}' as rule, * from broken_rows")
     session.create("findings", " union all ".join(_named_findings(movement) for movement in ALL_TABLES))
     session.run(HERE / "quarantined_documents.sql")
+    for movement in ALL_TABLES:
+        _validate_passed(session, movement)
 
 
 _OWN_IBANS = "select iban from legal_entities union all select iban from bank_accounts"
@@ -341,6 +346,26 @@ def _duplicate_rows(movement: Movement) -> str:
             where {complete} group by all having count(*) > 1
         ) as copied on {same}
     """
+
+
+def _validate_passed(session: Session, movement: Movement) -> None:
+    """Holds the rows that passed every rule to their model, a slice at a time: posting relies on it.
+
+    Raises: InvariantError where a rule let pass what the model refuses, which is a fault of the rules.
+    """
+    names = ", ".join(f"judged.{identifier(column.name)}" for column in movement.columns)
+    if movement is RETURNS:
+        refused = "select row_id from findings where table_name = 'payment_returns'"
+        passed = f"anti join ({refused}) as refused on judged.row_id = refused.row_id"
+    else:
+        passed = f"""
+            anti join quarantined_documents as held
+                on held.document_kind = '{movement.document_kind}'
+                    and judged.{identifier(movement.document)} = held.document
+        """
+    reader = session.con.sql(f"select {names} from judged_{movement.table} as judged {passed}").to_arrow_reader(_SLICE)
+    for rows in reader:
+        validate(pl.DataFrame(rows), MOVEMENTS[movement.table])
 
 
 def row_key(movement: Movement) -> str:
