@@ -17,10 +17,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import polars as pl
 import pyarrow as pa
 
-from pipeline.errors import InvariantError
+from pipeline.errors import InvariantError, RunError
 from pipeline.ledger.reading import attach_stored
 from pipeline.ledger.reference import stored_reference
 from pipeline.ledger.store import Store
@@ -84,22 +85,25 @@ def run(
     """
     started = datetime.now(UTC)
     progress("read")
-    known = read_reference(reference)
+    said: list[str] = []
+    known = read_reference(reference, said)
     movements = read_tables(batch, MOVEMENTS)
+    # One directory may hold both: what is strange in it is told once.
+    notes = list(dict.fromkeys([*said, *movements.notes]))
     if preview:
         ledger = Store.open(store, create=True)
         with _session(ledger, [batch], threads, memory_limit) as session:
             attach_stored(session, ledger)
             session.register("export_orders", NO_EXPORT_ORDERS)
             _compute(session, known, movements.tables, ledger.run + 1, on, progress)
-            return _result(session, ledger.run + 1, on, preview=True, notes=movements.notes)
+            return _result(session, ledger.run + 1, on, preview=True, notes=notes)
     ledger = Store.open(store, create=True)
     with ledger.writing() as writer, _session(ledger, [batch], threads, memory_limit) as session:
         number = writer.store.run + 1
         attach_stored(session, writer.store)
         session.register("export_orders", NO_EXPORT_ORDERS)
         _compute(session, known, movements.tables, number, on, progress)
-        result = _result(session, number, on, preview=False, notes=[*movements.notes, *writer.notes])
+        result = _result(session, number, on, preview=False, notes=[*notes, *writer.notes])
         progress("commit")
         _write(session, writer)
         _write_reference(session, writer, known, number)
@@ -117,7 +121,12 @@ def run_export_order(ledger: Store, *, order: str, legal_entity: str, created_on
     started = datetime.now(UTC)
     with ledger.writing() as writer, _session(ledger, [], None, None) as session:
         attach_stored(session, writer.store)
-        if session.value("select count(*) from stored_documents where document = $order", {"order": order}):
+        if session.value(
+            """
+            select count(*) from stored_documents where document_kind = 'payment_order' and document = $order
+            """,
+            {"order": order},
+        ):
             return None
         number = writer.store.run + 1
         rows = pa.table(
@@ -151,7 +160,28 @@ def _compute(
     on: date,
     progress: Callable[[str], None],
 ) -> None:
-    """Does everything but the commit; leaves the record of each stored kind as `record_<kind>`."""
+    """Does everything but the commit; leaves the record of each stored kind as `record_<kind>`.
+
+    Raises: RunError where a sum is more than the tables can hold: each amount is looked at alone before that.
+    """
+    try:
+        _take_in(session, known, batch, number, on, progress)
+    except (duckdb.ConversionException, duckdb.OutOfRangeException) as error:
+        raise RunError(
+            f"amounts add up to more than a table can hold, 14 digits before the point ({str(error).splitlines()[0]})",
+            where="run",
+            mend="look for an amount with too many digits in the batch; nothing was written",
+        ) from None
+
+
+def _take_in(
+    session: Session,
+    known: Mapping[str, pl.DataFrame],
+    batch: Mapping[str, Any],
+    number: int,
+    on: date,
+    progress: Callable[[str], None],
+) -> None:
     _register_reference(session, known)
     progress("stage")
     stage_rows(session, batch)

@@ -57,6 +57,23 @@ _MACROS = (
     create macro rendered(template, employee, auxiliary, legal_entity, key) as (
         case
             when not contains(template, '{') then nullif(template, '')
+            -- A code with a brace of its own is not taken for a placeholder: the template is read once, part by part.
+            when contains(employee, '{') or contains(auxiliary, '{') or contains(legal_entity, '{') then nullif(
+                array_to_string(
+                    list_transform(
+                        regexp_extract_all(template, '\\{(?:employee|auxiliary|legal_entity|key)\\}|[^{]+|\\{'),
+                        lambda part: case part
+                            when '{employee}' then employee
+                            when '{auxiliary}' then auxiliary
+                            when '{legal_entity}' then legal_entity
+                            when '{key}' then key
+                            else part
+                        end
+                    ),
+                    ''
+                ),
+                ''
+            )
             else nullif(
                 replace(
                     replace(

@@ -10,21 +10,21 @@ line_contents as (
         legal_entity,
         md5_number_lower(
             concat_ws(
-                '|',
+                chr(31),
                 journal,
                 role,
                 account,
-                coalesce(auxiliary, '-'),
-                coalesce(expense, '-'),
-                coalesce(vat_code, '-'),
+                coalesce(auxiliary, ''),
+                coalesce(expense, ''),
+                coalesce(vat_code, ''),
                 coalesce(
                     array_to_string(
-                        list_transform(map_entries(sections), lambda entry: entry.key || '=' || entry.value), ';'
+                        list_transform(map_entries(sections), lambda entry: entry.key || '=' || entry.value), chr(30)
                     ),
-                    '-'
+                    ''
                 ),
-                coalesce(foreign_currency, '-'),
-                coalesce(foreign_amount::varchar, '-'),
+                coalesce(foreign_currency, ''),
+                coalesce(foreign_amount::varchar, ''),
                 amount::varchar
             )
         )::hugeint as content

@@ -27,13 +27,16 @@ REQUIRED = ("legal_entities", "journals", "employees", "affiliations", "chart_of
 AXIS = r"^[a-z][a-z0-9_]{0,29}\z"
 
 
-def read_reference(directory: Path) -> dict[str, pl.DataFrame]:
+def read_reference(directory: Path, notes: list[str] | None = None) -> dict[str, pl.DataFrame]:
     """Reads every reference table of spec §2; those that may be missing are then empty.
 
     Defaults are filled in: an employee's auxiliary is their code, a fiscal year starts on 01-01.
+    notes: where what was read and ignored is to be added.
     Raises: InputError for a table that must be there or cannot be read; BrokenReferenceError naming every bad row.
     """
     found = read_tables(directory, REFERENCE)
+    if notes is not None:
+        notes += found.notes
     missing = [table for table in REQUIRED if table not in found.tables]
     if missing:
         raise InputError(
