@@ -179,7 +179,10 @@ hidden_documents as (
             and known_documents.legal_entity is not distinct from touched_documents.legal_entity
     where
         known_documents.posted_run is null
-        and not (document_fates.fate in ('unchanged', 'superseded', 'conflict') and known_documents.state = 'cancelled')
+        and not (
+            document_fates.fate in ('unchanged', 'superseded', 'conflict', 'ignored')
+            and known_documents.state = 'cancelled'
+        )
 ),
 
 all_documents as (

@@ -7,7 +7,7 @@ headers as (
     select
         report,
         version,
-        any_value(employee) as employee,
+        min(employee) as employee,
         bool_and(coalesce(status = 'cancelled', false)) as is_cancelled
     from judged_expense_reports
     group by report, version

@@ -28,14 +28,13 @@ highest_versions as (
     group by document_kind, document
 ),
 
--- Sent again while it waits, a version replaces what waits.
-chosen_headers as (
+headers_by_origin as (
     select
         readable_rows.document_kind,
         readable_rows.document,
         readable_rows.version,
-        min(readable_rows.origin) as origin,
-        any_value(readable_rows.status) as status,
+        readable_rows.origin,
+        min(readable_rows.status) as status,
         bool_and(coalesce(readable_rows.status = 'draft', false)) as is_draft,
         bool_and(coalesce(readable_rows.status = 'cancelled', false)) as is_cancelled
     from readable_rows
@@ -44,7 +43,14 @@ chosen_headers as (
             and readable_rows.document = highest_versions.document
             and readable_rows.version = highest_versions.version
     where readable_rows.is_header
-    group by readable_rows.document_kind, readable_rows.document, readable_rows.version
+    group by readable_rows.document_kind, readable_rows.document, readable_rows.version, readable_rows.origin
+),
+
+-- Sent again while it waits, a version replaces what waits, its status too.
+chosen_headers as (
+    select *
+    from headers_by_origin
+    qualify row_number() over (partition by document_kind, document order by origin) = 1
 ),
 
 document_digests as (
