@@ -38,6 +38,8 @@ settled_documents as (
             and entity_changes.document = known_documents.document
             and entity_changes.legal_entity = known_documents.legal_entity
             and known_documents.posted_run is not null
+    -- A version that says nothing new adds no legal entity, though an expense of 0 may be new there.
+    where posted_documents.fate = 'posted' or known_documents.document is not null
 ),
 
 settled_orders as (

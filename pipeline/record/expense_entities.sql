@@ -10,5 +10,8 @@ inner join posted_documents
     on posted_documents.document_kind = 'expense_report'
         and placed_expenses.report = posted_documents.document
         and placed_expenses.version = posted_documents.version
-where not posted_documents.is_cancelled and placed_expenses.kept_entity is null
+where
+    posted_documents.fate = 'posted'
+    and not posted_documents.is_cancelled
+    and placed_expenses.kept_entity is null
 order by placed_expenses.report, placed_expenses.expense

@@ -888,7 +888,7 @@ class Maker:
     def spoil(self, batch: Tables) -> None:
         """Spoils rows as the rules name it, then any cell of any row."""
         too_fine = {"JPY": "7.5", "EUR": "1.234", "USD": "0.005", "TND": "1.0001", "KWD": "-2.3456"}
-        huge = "99999999999999"
+        huge = "100000000000000"
         for row in batch["expenses"]:
             if self.wrong():
                 row["gross"] = self.random.choice([too_fine.get(str(row["currency"]), "1.2345"), huge])
