@@ -46,12 +46,14 @@ class Group(click.Group):
         except LettrageError as error:
             click.echo(f"lettrage: {error}", err=True)
             ctx.exit(error.exit_code)
+        except BrokenPipeError:
+            raise  # click ends quietly where nobody reads on
         except Exception as error:
             # DuckDB is heavy: it is only loaded where a command has used it.
             duckdb = sys.modules.get("duckdb")
             if duckdb is None or not isinstance(error, (duckdb.Error, OSError)):
                 raise
-            click.echo(f"lettrage: the ledger is untouched; {str(error).splitlines()[0]}", err=True)
+            click.echo(f"lettrage: {str(error).splitlines()[0]}; nothing was changed", err=True)
             ctx.exit(1)
 
 
@@ -290,17 +292,16 @@ def check(ctx: click.Context, store: Path, as_json: bool) -> None:
 @_as_json
 def status(store: Path, as_json: bool) -> None:
     """Runs, quarantine and balances at a glance."""
-    from rich.console import Console
-
     from pipeline.ledger.status import render
     from pipeline.ledger.status import status as look
     from pipeline.ledger.store import Store
+    from pipeline.screen import wide_console
 
     seen = look(Store.open(store))
     if as_json:
         click.echo(json.dumps(seen.as_dict(), default=str, ensure_ascii=False, indent=2))
     else:
-        render(seen, Console())
+        render(seen, wide_console())
 
 
 @main.command()

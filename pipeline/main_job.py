@@ -25,7 +25,7 @@ from rich.progress import track
 from rich.table import Table
 
 from pipeline.cli import main as lettrage
-from pipeline.screen import money
+from pipeline.screen import money, wide_console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ def told(screen: Console, title: str, jobs: list[tuple[str, ...]]) -> Iterator[t
 def main() -> None:
     """Runs the sample from its first batch to the last file, then prints what came of it."""
     started = time.monotonic()
-    screen = Console()
+    screen = wide_console()
     for directory in (STORE, OUT):
         shutil.rmtree(directory, ignore_errors=True)
     store = ("--store", str(STORE))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: how many findings are shown, so that a bad batch does not flood the screen
 _SHOWN = 20
+#: columns where there is no terminal to ask
+_WIDE = 160
 
 STEPS = ("read", "stage", "judge", "post", "pay", "number", "record", "commit")
 
@@ -44,6 +46,12 @@ def progress(title: str, *, quiet: bool = False) -> Iterator[Callable[[str], Non
             yield show
 
 
+def wide_console() -> Console:
+    """A console as wide as the terminal; on a pipe or in a file wide enough that no name is cut."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDE)
+
+
 def money(amount: Decimal, currency: str = "") -> str:
     """An amount with its thousands apart, for people."""
     return f"{amount.normalize():,f}{' ' + currency if currency else ''}" if amount else f"0 {currency}".strip()
@@ -51,7 +59,7 @@ def money(amount: Decimal, currency: str = "") -> str:
 
 def print_run(result: RunResult, console: Console | None = None) -> None:
     """Prints what a run did: rows, entries, payments, what went to quarantine."""
-    out = console or Console()
+    out = console or wide_console()
     out.print(
         f"[bold]Run {result.run}[/bold] on {result.run_on}"
         + (" (preview: nothing written)" if result.is_preview else "")
@@ -115,7 +123,7 @@ def export_as_dict(result: ExportResult) -> dict[str, Any]:
 
 def print_export(result: ExportResult, folder: Path, console: Console | None = None) -> None:
     """Prints what an export took, or with a preview would take."""
-    out = console or Console()
+    out = console or wide_console()
     if not result.entries:
         out.print(
             f"nothing to export: profile {result.profile} has taken every entry of {result.legal_entity} in the period"
