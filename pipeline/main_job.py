@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import click
 import polars as pl
 from click.testing import CliRunner
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
@@ -29,6 +28,8 @@ from pipeline.screen import money, wide_console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rich.console import Console
 
 DATA = Path(__file__).parent.parent / "data"
 SAMPLE, STORE, OUT = DATA / "sample", DATA / "store", DATA / "out"
