@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from pipeline.errors import ExportError
+from pipeline.exports.description import FieldFormat
 from pipeline.exports.expressions import folded, text_of
+from pipeline.exports.format import Cell
 
 if TYPE_CHECKING:
-    from pipeline.exports.format import Cell, LoadedFormat
+    from collections.abc import Iterable
+
+    from pipeline.exports.expressions import Typed
+    from pipeline.exports.format import LoadedFormat, LoadedRecord
 
 #: what would break a record where nothing is quoted: control characters, and what other programs take for line ends
 BREAKS = r"[\p{Cc}\x{2028}\x{2029}]+"
+_BREAKS_BUT_TAB = r"[\p{Cc}--\t\x{2028}\x{2029}]+"
+_NO_FIELD = FieldFormat(name="text", value="")
 _BEYOND_ASCII = r"[^\x00-\x7f]"
 
 
 def name(row: dict[str, Any]) -> str:
     """What a person knows a row by."""
+    if "export_number" in row and "entry_number" not in row:
+        return "the file itself"
+    if "entry_number" not in row and "account" in row:
+        return f"account {row['account']}"
     if "line_number" in row:
         return (
             f"entry {row['journal_code']} {row['fiscal_year']} {row['entry_number']}, line {row['line_number']} "
@@ -27,9 +39,9 @@ def name(row: dict[str, Any]) -> str:
     return f"payment of {row['payment_order']} to {row['employee']}"
 
 
-def check(loaded: LoadedFormat, batch: pl.DataFrame) -> None:
-    """Holds a batch to what its fields demand. Raises: ExportError naming the field, the row and what is wrong."""
-    checks = [(cell, check) for cell in loaded.cells for check in cell.typed.checks]
+def check(cells: Iterable[Cell], batch: pl.DataFrame) -> None:
+    """Holds a batch to what fields demand. Raises: ExportError naming the field, the row and what is wrong."""
+    checks = [(cell, check) for cell in cells for check in cell.typed.checks]
     if not checks:
         return
     broken = batch.select(check.broken.any().alias(str(number)) for number, (_, check) in enumerate(checks)).row(0)
@@ -46,35 +58,38 @@ def refused(cell: Cell, what: str, row: dict[str, Any], mend: str | None = None)
 
 
 class Texts:
-    """Makes the texts of a format's fields, batch after batch."""
+    """Makes the texts of a format's records, batch after batch."""
 
     def __init__(self, loaded: LoadedFormat) -> None:
         form = loaded.format
         self._loaded = loaded
-        self._encoding = None if form.encoding.startswith("utf-8") else form.encoding
+        self._encoding = None if form.encoding.startswith("utf") else form.encoding
         self._known: dict[str, str] = {}
         self._lacking: set[str] = set()
-        self._is_bare = form.kind == "fixed" or form.quote == "never"
+        self._is_bare = form.kind in ("fixed", "text") or (form.kind == "delimited" and form.quote == "never")
         self._replaced = dict(form.replace)
-        if form.kind == "delimited" and self._is_bare:
+        if form.kind == "delimited" and self._is_bare and form.separator != "\r\n":
             self._replaced.setdefault(form.separator, " ")
 
-    def of(self, batch: pl.DataFrame) -> list[pl.Series]:
+    def of(self, made: LoadedRecord, batch: pl.DataFrame) -> list[pl.Series]:
         """Returns a series of texts a field. Raises: ExportError naming the field, the row and what is wrong."""
-        check(self._loaded, batch)
-        cells = self._loaded.cells
-        made = batch.with_columns(text_of(cell.typed).alias(f"field {n}") for n, cell in enumerate(cells))
+        check(made.cells, batch)
+        # A constant alone would be one row: the texts stand beside the batch's columns.
+        texts = batch.with_columns(text_of(cell.typed).alias(f"field {n}") for n, cell in enumerate(made.cells))
         return [
-            texts if cell.typed.is_figure else self._plain(cell, texts, batch)
-            for cell, texts in ((cell, made[f"field {number}"]) for number, cell in enumerate(cells))
+            filled(cell, series if cell.typed.is_figure else self._plain(cell, series, batch), batch)
+            for cell, series in ((cell, texts[f"field {number}"]) for number, cell in enumerate(made.cells))
         ]
 
-    def line(self, text: str) -> str:
-        """A line at the top of the file, cleaned as the fields are."""
-        series = pl.Series([text])
+    def line(self, text: Typed, place: str, batch: pl.DataFrame) -> pl.Series:
+        """The texts of a record that is one expression, cleaned as fields are."""
+        cell = Cell("", _NO_FIELD, text, place)
+        check([cell], batch)
+        texts = batch.with_columns(text_of(text).alias("line"))["line"]
         for old, new in self._loaded.format.replace.items():
-            series = series.str.replace_all(old, new, literal=True)
-        return str(self._encodable(series.str.replace_all(BREAKS, " "), None, None)[0])
+            texts = texts.str.replace_all(old, new, literal=True)
+        breaks = BREAKS if self._loaded.format.kind in ("delimited", "fixed") else _BREAKS_BUT_TAB
+        return self._encodable(texts.str.replace_all(breaks, " "), cell, batch)
 
     def _plain(self, cell: Cell, texts: pl.Series, batch: pl.DataFrame) -> pl.Series:
         for old, new in self._replaced.items():
@@ -84,7 +99,7 @@ class Texts:
             texts = texts.str.replace_all(BREAKS, " ")
         return self._encodable(texts, cell, batch)
 
-    def _encodable(self, texts: pl.Series, cell: Cell | None, batch: pl.DataFrame | None) -> pl.Series:
+    def _encodable(self, texts: pl.Series, cell: Cell, batch: pl.DataFrame) -> pl.Series:
         """The texts in letters of the encoding; only what it lacks is spelt otherwise, as the format says."""
         if self._encoding is None:
             return texts
@@ -100,8 +115,6 @@ class Texts:
             place = texts.str.contains_any(lacking).arg_max() or 0
             what = f"{texts[place]!r}: {self._encoding} has no {lacking[0]!r}"
             mend = 'change the text, or write unknown_characters = "replace" in the format'
-            if cell is None or batch is None:
-                raise ExportError(what, where=f"format {self._loaded.name}, heading", mend=mend)
             raise refused(cell, what, batch.row(place, named=True), mend)
         spelt = {letter: other for letter in met if (other := self._known[letter]) != letter}
         return texts.str.replace_many(list(spelt), list(spelt.values())) if spelt else texts
@@ -120,6 +133,41 @@ class Texts:
             self._known[letter] = spelt.replace("\x00", "?")
 
 
+def filled(cell: Cell, texts: pl.Series, batch: pl.DataFrame) -> pl.Series:
+    """The texts at the width of their field, cut or refused where they are too long.
+
+    An encoding of one byte a character makes characters bytes. Raises: ExportError naming the field and the row.
+    """
+    field = cell.field
+    width = field.size
+    if width is None:
+        return texts
+    if field.overflow == "cut":
+        texts = texts.str.head(width)
+    elif field.overflow == "cut_left":
+        texts = texts.str.tail(width)
+    else:
+        lengths = texts.str.len_chars()
+        if (lengths > width).any():
+            place = int((lengths > width).arg_max() or 0)
+            raise refused(
+                cell,
+                f"{texts[place]!r} has {lengths[place]} characters, the field {width}",
+                batch.row(place, named=True),
+                'shorten the value, or write overflow = "cut" for this field',
+            )
+    if not field.is_filled:
+        return texts
+    if field.align == "left":
+        return texts.str.pad_end(width, field.pad)
+    if field.pad == "0" and field.decimal is not None:
+        # The sign stays in front: -00012, not 000-12.
+        return pl.select(pl.when(pl.lit(texts) != "").then(pl.lit(texts).str.zfill(width)).otherwise(pl.lit(texts)))[
+            :, 0
+        ].str.pad_start(width, " ")
+    return texts.str.pad_start(width, field.pad)
+
+
 def encoded(loaded: LoadedFormat, records: pl.Series) -> bytes:
     """Records as bytes, each with its line end."""
     if records.is_empty():
@@ -127,4 +175,9 @@ def encoded(loaded: LoadedFormat, records: pl.Series) -> bytes:
     newline = loaded.format.newline
     encoding = loaded.format.encoding
     text = str(records.str.join(newline).item()) + newline
-    return text.encode("utf-8" if encoding == "utf-8-sig" else encoding)
+    return text.encode({"utf-8-sig": "utf-8", "utf-16": "utf-16-le"}.get(encoding, encoding))
+
+
+def byte_order_mark(loaded: LoadedFormat) -> bytes:
+    """What stands before the first character."""
+    return {"utf-8-sig": codecs.BOM_UTF8, "utf-16": codecs.BOM_UTF16_LE}.get(loaded.format.encoding, b"")

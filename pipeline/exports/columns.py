@@ -30,6 +30,7 @@ LINES: dict[str, Column] = {
     "account_label": Column(Type.TEXT, "its label in the chart, else the account"),
     "auxiliary": Column(Type.TEXT, "auxiliary account"),
     "auxiliary_label": Column(Type.TEXT, "the employee's name, else the chart's label; empty without auxiliary"),
+    "posting_account": Column(Type.TEXT, "the auxiliary account on third-party lines, else the general account"),
     "third_party": Column(
         Type.BOOLEAN, "whether the line is a third party's: it has an auxiliary, and is no charge or VAT"
     ),
@@ -47,6 +48,10 @@ LINES: dict[str, Column] = {
     "vat_code": Column(Type.TEXT, "VAT code, on VAT lines"),
     "lettering": Column(Type.TEXT, "the lettering of the line, as of the export"),
     "lettered_on": Column(Type.DATE, "its day"),
+    "due_on": Column(Type.DATE, "when it is due, as the profile's `due` says; empty without"),
+    "fiscal_year_start": Column(Type.DATE, "first day of the fiscal year"),
+    "fiscal_year_end": Column(Type.DATE, "its last day"),
+    "fiscal_period": Column(Type.NUMBER, "1 to 12, the month of the fiscal year"),
     "validated_on": Column(Type.DATE, "closed_through where the line is closed, else the day of the export"),
     "exported_on": Column(Type.DATE, "the day of the export"),
     "run": Column(Type.NUMBER, "the run that posted the line"),
@@ -84,9 +89,100 @@ FILES: dict[str, Column] = {
     "last_on": Column(Type.DATE, "last day of the period, else of what the file holds"),
     "exported_on": Column(Type.DATE, "the day of the export"),
     "fiscal_year": Column(Type.NUMBER, "fiscal year of the file's last line"),
+    "fiscal_year_start": Column(Type.DATE, "first day of that fiscal year"),
     "fiscal_year_end": Column(Type.DATE, "closing date of that fiscal year"),
     "export_number": Column(Type.NUMBER, "number of the export"),
+    "journal_code": Column(Type.TEXT, "code of the journal, where the file holds one"),
+    "part": Column(Type.NUMBER, "1, 2, 3… of the files of the export"),
 }
+
+#: what lines are counted by, within what is written
+DERIVED: dict[str, Column] = {
+    "line_in_entry": Column(Type.NUMBER, "1, 2, 3… of the lines written of the entry"),
+    "entry_lines": Column(Type.NUMBER, "how many lines are written of the entry"),
+    "entry_debit": Column(Type.AMOUNT, "sum of their debits", "currency_digits"),
+    "entry_credit": Column(Type.AMOUNT, "sum of their credits", "currency_digits"),
+    "line_in_file": Column(Type.NUMBER, "1, 2, 3… of the lines of the file"),
+    "entry_in_file": Column(Type.NUMBER, "1, 2, 3… of the entries of the file"),
+    "journal_lines": Column(Type.NUMBER, "at the end of a journal: its lines"),
+    "journal_debit": Column(Type.AMOUNT, "at the end of a journal: sum of its debits", "currency_digits"),
+    "journal_credit": Column(Type.AMOUNT, "at the end of a journal: sum of its credits", "currency_digits"),
+    "rounding": Column(Type.AMOUNT, "what rounding has added, debit positive", "currency_digits"),
+}
+
+#: what a record per section may name besides
+SECTIONS: dict[str, Column] = {
+    "axis": Column(Type.TEXT, "name of the axis"),
+    "axis_number": Column(Type.NUMBER, "1, 2, 3… of the axes in alphabetical order"),
+    "section": Column(Type.TEXT, "code of the section"),
+    "section_label": Column(Type.TEXT, "its label in the reference, else its code"),
+    "section_amount": Column(Type.AMOUNT, "its share of the line's side_amount", "currency_digits"),
+    "section_debit": Column(Type.AMOUNT, "its share of the debit", "currency_digits"),
+    "section_credit": Column(Type.AMOUNT, "its share of the credit", "currency_digits"),
+    "section_percent": Column(Type.AMOUNT, "its share in percent, 4 decimals", "currency_digits"),
+    "section_in_line": Column(Type.NUMBER, "1, 2, 3… of the sections of the line on the axis"),
+}
+
+#: what a record per file may name besides
+FILE_TOTALS: dict[str, Column] = {
+    "file_lines": Column(Type.NUMBER, "lines of the file"),
+    "file_entries": Column(Type.NUMBER, "entries of the file"),
+    "file_debit": Column(Type.AMOUNT, "sum of its debits", "currency_digits"),
+    "file_credit": Column(Type.AMOUNT, "sum of its credits", "currency_digits"),
+}
+
+#: what a record per account may name
+ACCOUNT = (
+    "account",
+    "account_label",
+    "auxiliary",
+    "auxiliary_label",
+    "posting_account",
+    "third_party",
+    "role",
+    "employee",
+    "employee_name",
+    "fiscal_year_start",
+)
+#: those of them that the ledger has, with the currency: what tells two accounts apart
+ACCOUNT_COLUMNS = tuple(name for name in ACCOUNT if name != "posting_account")
+CONTRA = "contra_"
+#: the columns that a row of a pair has of its other line, as contra_<column>
+CONTRA_OF = (
+    "account",
+    "auxiliary",
+    "posting_account",
+    "account_label",
+    "auxiliary_label",
+    "role",
+    "third_party",
+    "employee",
+    "employee_name",
+)
+#: columns that are the same on all lines of an entry, or put lines of one entry in order
+OF_ENTRIES = frozenset(
+    {
+        "legal_entity",
+        "journal",
+        "journal_code",
+        "fiscal_year",
+        "entry_number",
+        "entry_date",
+        "document_kind",
+        "document",
+        "document_date",
+        "employee",
+        "validated_on",
+        "run",
+        "line_number",
+    }
+)
+
+
+def contra_columns() -> dict[str, Column]:
+    """The columns of the other line of a pair."""
+    return {f"{CONTRA}{name}": LINES[name] for name in CONTRA_OF}
+
 
 #: what names a row in a message, and puts rows of equal order in one order
 KEYS = {

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +20,13 @@ import polars as pl
 
 from pipeline.errors import ExportError, FormatError, UsageError
 from pipeline.exports import columns, record
+from pipeline.exports.entries import wanted_columns
 from pipeline.exports.format import load_format, parse_format, shipped
 from pipeline.exports.known import attach_known
 from pipeline.exports.profile import Profile, load_profile
 from pipeline.exports.record import Figures, Request, cancel, exports
-from pipeline.exports.write import File, Sink, file_name, safe_name, sync_folder, write
+from pipeline.exports.render import Sums
+from pipeline.exports.write import File, Files, Group, Sink, file_name, safe_name, sync_folder, write_payments
 from pipeline.exports.write_pain001 import Debtor, identifiers, write_pain001
 from pipeline.ledger.reading import axes, ledger_session
 from pipeline.sql import identifier
@@ -97,7 +100,7 @@ def export(
     nor where there is nothing to take.
     Raises: FormatError, ExportError, UsageError with the sentence to read.
     """
-    loaded = load_format(profile.format)
+    loaded = load_format(profile.format, profile.wishes)
     _demand(loaded, profile, first, last)
     with ledger_session(store) as session:
         attach_known(session)
@@ -137,8 +140,7 @@ def _demand(loaded: LoadedFormat, profile: Profile, first: date | None, last: da
         raise UsageError(f"format {loaded.name} writes the payments of an order", mend="give the order: --order ID")
     if first and last and last < first:
         raise UsageError(f"the period ends on {last}, before it begins", mend=f"--from is {first}: turn them round")
-    profile.compiled_labels()
-    if profile.nominal_side and loaded.format.negative == "never":
+    if profile.nominal_side and (loaded.format.negative == "never" or loaded.format.shape == "pairs"):
         raise FormatError(
             f"format {loaded.name} holds no amount below 0",
             where=f"profile {profile.name}, nominal_side",
@@ -162,21 +164,21 @@ def _exported(
     figures = _figures(session)
     if not figures.entries:
         return _result(request, figures, [], number=None)
-    with _written(session, loaded, profile, request, figures.totals, None if preview else out, about=about) as sinks:
+    with _written(session, loaded, profile, request, figures.totals, None if preview else out, about=about) as made:
         if preview:
             session.run(HERE / "export_balances.sql")
             balances = session.query("select * from export_balances order by account, auxiliary nulls first")
-            return _result(request, figures, [sink.file() for sink in sinks], number=None, balances=balances)
+            return _result(request, figures, made.files(), number=None, balances=balances)
         control = Sink(out, _control_name(request))
-        sinks.append(control)
-        files = [sink.file() for sink in sinks[:-1]]
-        control.write(_control_sheet(request, figures, files, about["currency"]))
+        files = made.files()
+        made.sinks.append(control)
+        control.write(_control_sheet(request, figures, files, made, about["currency"]))
         control.close()
         taken = session.query("select * from selected_entries order by all")
         record.record(store, request, figures, files, taken)
-        made = [sink.put() for sink in sinks]
+        put = [sink.put() for sink in made.sinks]
         sync_folder(out)
-        return _result(request, figures, made[:-1], number=request.number)
+        return _result(request, figures, put[:-1], number=request.number)
 
 
 def again(store: Store, number: int, out: Path) -> ExportResult:
@@ -192,7 +194,7 @@ def again(store: Store, number: int, out: Path) -> ExportResult:
         )
     request, figures = record.request_of(row)
     profile = Profile.model_validate(request.definition["profile"])
-    loaded = parse_format(request.format, request.definition["format"])
+    loaded = parse_format(request.format, request.definition["format"], profile.wishes)
     with ledger_session(store, run=request.run) as session:
         attach_known(session)
         session.create(
@@ -202,8 +204,8 @@ def again(store: Store, number: int, out: Path) -> ExportResult:
             {"number": number},
         )
         about = _entity(session, request.legal_entity, loaded)
-        with _written(session, loaded, profile, request, figures.totals, out, about=about) as sinks:
-            files = [sink.file() for sink in sinks]
+        with _written(session, loaded, profile, request, figures.totals, out, about=about) as made:
+            files = made.files()
             if record.files_of(row) != {file.name: file.sha256 for file in files}:
                 raise ExportError(
                     "the bytes differ from those recorded",
@@ -211,11 +213,11 @@ def again(store: Store, number: int, out: Path) -> ExportResult:
                     mend="it was made by another version of lettrage: make it again with that one",
                 )
             control = Sink(out, _control_name(request))
-            sinks.append(control)
-            control.write(_control_sheet(request, figures, files, about["currency"]))
-            made = [sink.put() for sink in sinks]
+            made.sinks.append(control)
+            control.write(_control_sheet(request, figures, files, made, about["currency"]))
+            put = [sink.put() for sink in made.sinks]
             sync_folder(out)
-    return _result(request, figures, made[:-1], number=number)
+    return _result(request, figures, put[:-1], number=number)
 
 
 def export_order(store: Store, *, order: str, out: Path) -> list[File]:
@@ -250,6 +252,7 @@ def export_order(store: Store, *, order: str, out: Path) -> list[File]:
     payments = payments.with_columns(identifiers(order, payments["employee"]).alias("end_to_end_id"))
     loaded = load_format("pain001" if about["payment_mode"] == "sepa" else "payment_list")
     facts = {**about, "payment_order": order, "format": loaded.name, "exported_on": payments["paid_on"][0]}
+    facts["fiscal_year_start"] = None
     out.mkdir(parents=True, exist_ok=True)
     with _sinks() as sinks:
         sinks.append(Sink(out, file_name(loaded, facts)))
@@ -264,7 +267,7 @@ def export_order(store: Store, *, order: str, out: Path) -> list[File]:
             debtor = Debtor(about["entity_name"], own["iban"], own["bic"])
             write_pain001(order, payments["paid_on"][0], debtor, payments, sinks[0])  # type: ignore[arg-type]  # a Sink is written to, nothing else
         else:
-            write(loaded, [payments], facts, [], sinks[0])
+            write_payments(loaded, payments, facts, sinks[0])
         made = [sinks[0].put()]
         sync_folder(out)
     return made
@@ -370,7 +373,7 @@ def _select(session: Session, profile: Profile, loaded: LoadedFormat, request: R
 
 
 def _figures(session: Session) -> Figures:
-    totals = session.query("select * from export_totals order by journal_code, fiscal_year").to_dicts()
+    totals = session.query("select * from export_totals order by journal_code, fiscal_year, month_on").to_dicts()
     return Figures(
         entries=session.count("selected_entries"),
         lines=sum(total["lines"] for total in totals),
@@ -404,27 +407,22 @@ def _written(
     *,
     about: dict[str, Any],
     keep: bool = True,
-) -> Iterator[list[Sink]]:
+) -> Iterator[Files]:
     """Writes the files of selected_entries, under hidden names still; without a folder into memory, or nowhere."""
-    digits = MINOR_UNITS[about["currency"]]
+    _attach_years(session, {total["fiscal_year"] for total in totals}, about["fiscal_year_start"])
     _attach_lines(session, request, profile)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-    if loaded.has_every_axis:
-        loaded = loaded.with_axes(axis.removeprefix(columns.AXIS) for axis in _axes_used(session))
-    years = sorted({total["fiscal_year"] for total in totals})
-    parts = [[year] for year in years] if loaded.format.split_by == "fiscal_year" else [years]
-    with _sinks() as sinks:
-        for part in parts:
-            held = [total for total in totals if total["fiscal_year"] in part]
-            facts = _facts(about, request, held)
-            sink = Sink(out, file_name(loaded, facts), keep=keep)
-            if sink.name in {other.name for other in sinks}:
-                raise FormatError(f"two files would be called {sink.name}", where=f"format {loaded.name}, file")
-            sinks.append(sink)
-            write(loaded, _batches(session, loaded, profile, part), facts, _shown(held, digits), sink)
-            sink.close()
-        yield sinks
+    used = _axes_used(session)
+    loaded = loaded.with_axes(used)
+    files = Files(loaded, out, used, keep=keep)
+    try:
+        for group in _groups(session, loaded, request, totals, axes=used, about=about):
+            files.write(group)
+        yield files
+    finally:
+        for sink in files.sinks:
+            sink.discard()
 
 
 def _attach_lines(session: Session, request: Request, profile: Profile) -> None:
@@ -432,13 +430,37 @@ def _attach_lines(session: Session, request: Request, profile: Profile) -> None:
     session.register(
         "export_request",
         pl.DataFrame(
-            {"exported_on": [request.exported_on], "nominal_side": [profile.nominal_side]},
-            schema={"exported_on": pl.Date, "nominal_side": pl.Boolean},
+            {
+                "exported_on": [request.exported_on],
+                "nominal_side": [profile.nominal_side],
+                "employee_account": [profile.employee_account],
+                "validated_by": [profile.validated_on],
+                "due_after": [None if profile.due is None else profile.due.after],
+                "due_days": [None if profile.due is None else profile.due.days],
+                "due_at_month_end": [None if profile.due is None else profile.due.month_end],
+            },
+            schema={
+                "exported_on": pl.Date,
+                "nominal_side": pl.Boolean,
+                "employee_account": pl.String,
+                "validated_by": pl.String,
+                "due_after": pl.String,
+                "due_days": pl.Int32,
+                "due_at_month_end": pl.Boolean,
+            },
         ),
     )
     session.run(HERE / "journal_labels.sql", entity=request.legal_entity)
     session.run(HERE / "account_labels.sql", entity=request.legal_entity)
     session.view("export_lines", (HERE / "export_lines.sql").read_text(encoding="utf-8"))
+
+
+def _attach_years(session: Session, years: set[int], start: str | None) -> None:
+    """Makes fiscal_years: one row per year that the export touches."""
+    ends = {year: fiscal_year_end(year, start) for year in sorted(years)}
+    starts = [fiscal_year_end(year - 1, start) + timedelta(days=1) for year in ends]
+    frame = pl.DataFrame({"fiscal_year": list(ends), "starts_on": starts, "ends_on": list(ends.values())})
+    session.register("fiscal_years", frame.cast({"fiscal_year": pl.Int32}))
 
 
 def _axes_used(session: Session) -> list[str]:
@@ -454,29 +476,82 @@ def _axes_used(session: Session) -> list[str]:
     return [name for name in names if used[name]]
 
 
-def _batches(session: Session, loaded: LoadedFormat, profile: Profile, years: list[int]) -> Iterator[pl.DataFrame]:
-    """The lines that a file is made of, in its order, with the columns that its fields and messages want."""
-    labels = profile.compiled_labels()
-    wanted = {*loaded.read_columns, *columns.KEYS["lines"], "document"}
-    if labels:
-        wanted |= {"journal", "label"}.union(*(label.columns for label in labels.values()))
+def _groups(
+    session: Session,
+    loaded: LoadedFormat,
+    request: Request,
+    totals: list[dict[str, Any]],
+    *,
+    axes: list[str],
+    about: dict[str, Any],
+) -> Iterator[Group]:
+    """The lines that go into files of their own, as the format's split_by says."""
+    digits = MINOR_UNITS[about["currency"]]
+    key = {None: None, "month": "month_on"}.get(loaded.format.split_by, loaded.format.split_by)
+    for value in [None] if key is None else sorted({total[key] for total in totals}):
+        held = [total for total in totals if key is None or total[key] == value]
+        facts = {**_facts(about, request, held), "currency_digits": digits}
+        codes = {total["journal_code"] for total in held}
+        facts["journal_code"] = codes.pop() if len(codes) == 1 else None
+        sums = [sum(total[name] for total in held) for name in ("lines", "entries", *_SIDES)]
+        yield Group(
+            facts,
+            _shown(record.by_year(held), digits),
+            Sums(*sums),
+            partial(_batches, session, loaded, axes, key, value),
+            partial(_accounts, session, loaded, key, value),
+        )
+
+
+_SPLIT = {"fiscal_year": "fiscal_year", "journal_code": "journal_code", "month_on": "date_trunc('month', entry_date)"}
+
+
+def _lines(session: Session, columns_wanted: set[str], key: str | None, value: Any, said: str) -> Any:
+    """A query over export_lines; a section on an axis that the ledger no longer has is empty."""
     present = {name for (name, *_) in session.con.execute("describe export_lines").fetchall()}
     selected = ", ".join(
-        identifier(name) if name in present else f"null::varchar as {identifier(name)}" for name in sorted(wanted)
+        identifier(name) if name in present else f"null::varchar as {identifier(name)}"
+        for name in sorted(columns_wanted)
     )
-    order = dict.fromkeys([*loaded.format.order, *columns.KEYS["lines"]])
-    ordered = ", ".join(f"{identifier(name)} nulls first" for name in order if name in present)
-    lines = session.con.sql(
-        f"select {selected} from export_lines where fiscal_year in (select unnest($years)) order by {ordered}",
-        params={"years": years},
-    )
+    where, params = ("", {}) if key is None else (f"where {_SPLIT[key]} = $value", {"value": value})
+    return session.con.sql(said.format(selected=selected, where=where), params=params)
+
+
+def _batches(
+    session: Session, loaded: LoadedFormat, axes: list[str], key: str | None, value: Any
+) -> Iterator[pl.DataFrame]:
+    """The lines that a file is made of, in its order, with the columns that its fields and messages want."""
+    gathered = _GATHERED[loaded.format.merge.entries]
+    order = dict.fromkeys([*gathered, *loaded.format.order, *columns.KEYS["lines"]])
+    ordered = ", ".join(f"{_ORDER.get(name) or identifier(name)} nulls first" for name in order)
+    wanted = wanted_columns(loaded, axes)
+    lines = _lines(session, wanted, key, value, f"select {{selected}} from export_lines {{where}} order by {ordered}")
     for batch in lines.to_arrow_reader(_BATCH):
         frame = pl.from_arrow(batch)
         assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a batch is no column
-        for journal, label in labels.items():
-            chosen = pl.when(pl.col("journal") == journal).then(label.value).otherwise(pl.col("label"))
-            frame = frame.with_columns(label=chosen)
         yield frame
+
+
+#: what the lines are sorted by before the format's order, where entries are gathered
+_GATHERED: dict[str, tuple[str, ...]] = {
+    "entry": (),
+    "document": ("month", "journal_code", "fiscal_year", "document_kind", "document"),
+    "employee_month": ("month", "journal_code", "fiscal_year", "employee"),
+    "journal_month": ("month", "journal_code", "fiscal_year"),
+}
+_ORDER = {"month": "date_trunc('month', entry_date)"}
+
+
+def _accounts(session: Session, loaded: LoadedFormat, key: str | None, value: Any) -> pl.DataFrame | None:
+    """A row for each account of the lines, where a record comes for each; with the columns that it reads."""
+    records = [made for made in loaded.records if made.record.per == "account"]
+    if not records:
+        return None
+    read = frozenset().union(*(made.read_columns for made in records)) & columns.LINES.keys()
+    wanted = {name for name in read if name in columns.ACCOUNT_COLUMNS} | {"account"}
+    accounts = _lines(session, wanted, key, value, "select distinct {selected} from export_lines {where}").pl()
+    assert isinstance(accounts, pl.DataFrame)  # noqa: S101 - what .pl() gives
+    return accounts.sort(pl.all())
 
 
 def _facts(about: dict[str, Any], request: Request, totals: list[dict[str, Any]]) -> dict[str, Any]:
@@ -490,6 +565,7 @@ def _facts(about: dict[str, Any], request: Request, totals: list[dict[str, Any]]
         "last_on": request.last_on or max(total["last_entry_date"] for total in totals),
         "exported_on": request.exported_on,
         "fiscal_year": year,
+        "fiscal_year_start": fiscal_year_end(year - 1, about["fiscal_year_start"]) + timedelta(days=1),
         "fiscal_year_end": fiscal_year_end(year, about["fiscal_year_start"]),
         "export_number": request.number,
     }
@@ -519,15 +595,18 @@ def _control_name(request: Request) -> str:
     return safe_name(f"control_{request.number}_{request.legal_entity}_{request.format}.csv")
 
 
-def _control_sheet(request: Request, figures: Figures, files: list[File], currency: str) -> bytes:
-    """What an accountant ticks off beside the files: totals by journal, and by account what stayed in the ledger."""
+def _control_sheet(request: Request, figures: Figures, files: list[File], made: Files, currency: str) -> bytes:
+    """What an accountant ticks off beside the files: totals by journal, and by account what stayed in the ledger.
+
+    With what each file holds, for lines may have been merged, and by account what rounding has changed.
+    """
     places = MINOR_UNITS[currency]
     text = io.StringIO(newline="")
     sheet = csv.writer(text)
     sheet.writerow(
         ["section", "journal", "account", "fiscal_year", "entries", "lines", "debit", "credit", "first", "last"]
     )
-    for total in figures.totals:
+    for total in record.by_year(figures.totals):
         counted = [total["entries"], total["lines"], *(f"{total[side]:.{places}f}" for side in _SIDES)]
         numbers = [total["first_number"], total["last_number"]]
         sheet.writerow(["exported", total["journal_code"], "", total["fiscal_year"], *counted, *numbers])
@@ -537,8 +616,14 @@ def _control_sheet(request: Request, figures: Figures, files: list[File], curren
         section = row["fate"].replace("_", " ")
         counted = [row["entries"], row["lines"], *(f"{row[side]:.{places}f}" for side in _SIDES)]
         sheet.writerow([section, row["journal"], row["account"], "", *counted, "", ""])
+    for account, amount in sorted(made.corrections.by_account.items()):
+        if amount:
+            sides = [f"{max(amount, Decimal(0)):.4f}", f"{max(-amount, Decimal(0)):.4f}"]
+            sheet.writerow(["rounding", "", account, "", "", "", *sides, "", ""])
     for file in files:
-        sheet.writerow(["file", file.name, "", "", "", "", "", "", file.size, file.sha256])
+        held = made.sums[file.name]
+        counted = [held.entries, held.lines, f"{held.debit:.{places}f}", f"{held.credit:.{places}f}"]
+        sheet.writerow(["file", file.name, "", "", *counted, file.size, file.sha256])
     period = [str(day or "") for day in (request.first_on, request.last_on)]
     sheet.writerow(["export", request.profile, request.legal_entity, "", request.number, request.run, "", "", *period])
     return text.getvalue().encode("utf-8")
@@ -560,7 +645,7 @@ def _result(
         figures.entries,
         figures.lines,
         files,
-        figures.totals,
+        record.by_year(figures.totals),
         figures.left_out,
         [] if balances is None else balances.to_dicts(),
     )

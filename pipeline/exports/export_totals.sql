@@ -1,8 +1,9 @@
--- What an export holds: one row per (journal code, fiscal year).
+-- What an export holds: one row per (journal code, fiscal year, month of the posting date).
 -- In: selected_entries, stored_entry_lines. Out: export_totals. Spec: section 6, "Exports".
 select
     stored_entry_lines.journal_code,
     stored_entry_lines.fiscal_year,
+    date_trunc('month', stored_entry_lines.entry_date)::date as month_on,
     count(distinct stored_entry_lines.entry_number) as entries,
     count(*) as lines,
     sum(stored_entry_lines.debit)::decimal(18, 4) as debit,
@@ -17,5 +18,8 @@ semi join selected_entries
         and stored_entry_lines.journal_code = selected_entries.journal_code
         and stored_entry_lines.fiscal_year = selected_entries.fiscal_year
         and stored_entry_lines.entry_number = selected_entries.entry_number
-group by stored_entry_lines.journal_code, stored_entry_lines.fiscal_year
-order by stored_entry_lines.journal_code, stored_entry_lines.fiscal_year
+group by
+    stored_entry_lines.journal_code,
+    stored_entry_lines.fiscal_year,
+    date_trunc('month', stored_entry_lines.entry_date)
+order by stored_entry_lines.journal_code, stored_entry_lines.fiscal_year, month_on

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache, reduce
@@ -43,12 +43,14 @@ _GRAMMAR = r"""
 ?joined: atom ("&" atom)*
 ?atom: TEXT -> text
      | NUMBER -> number
+     | SETTING -> setting
      | NAME "(" (choice ("," choice)*)? ")" -> call
      | NAME -> column
      | "(" choice ")"
 COMPARATOR: "<>" | "<=" | ">=" | "=" | "<" | ">"
 TEXT: /'([^']|'')*'/
 NUMBER: /-?[0-9]{1,14}(\.[0-9]{1,4})?/
+SETTING: /\$[a-z][a-z0-9_]*/
 NAME: /(?!(if|then|else|and|or|not)\b)[a-z_][a-z0-9_]*/
 %import common.WS
 %ignore WS
@@ -131,11 +133,20 @@ def date_text(day: Typed, form: str) -> Typed:
 
 
 def amount_text(
-    amount: Typed, scale: int | None, point: str = ".", *, plus: str = "", minus: str = "-", blank_zero: bool = False
+    amount: Typed,
+    scale: int | None,
+    point: str = ".",
+    *,
+    plus: str = "",
+    minus: str = "-",
+    blank_zero: bool = False,
+    thousands: str = "",
+    sign: str = "before",
 ) -> Typed:
     """An amount with `scale` decimals, or with its currency's where that is None. Amounts are never rounded.
 
-    point: the decimal mark, empty for a whole number of the last decimal. plus, minus: what stands before it.
+    point: the decimal mark, empty for a whole number of the last decimal. plus, minus: what stands before it, or after
+    it. thousands: what stands between thousands.
     """
     digits = amount.digits or "currency_digits"
     e4 = amount.value.cast(pl.Decimal(18, _DECIMALS)).to_physical().cast(pl.Int64)
@@ -145,7 +156,7 @@ def amount_text(
     if point == "":
         text = (magnitude // unit).cast(pl.String)
     else:
-        text = (magnitude // _WHOLE).cast(pl.String)
+        text = _grouped((magnitude // _WHOLE).cast(pl.String), thousands)
         fraction = (magnitude % _WHOLE).cast(pl.String).str.zfill(_DECIMALS)
         if scale is None:
             shown = pl.lit(point) + fraction.str.slice(0, pl.col(digits))
@@ -153,7 +164,11 @@ def amount_text(
         elif scale > 0:
             text += pl.lit(point) + fraction.str.head(scale)
     if plus or minus:
-        text = pl.when(e4 < 0).then(pl.lit(minus) + text).otherwise(pl.lit(plus) + text if plus else text)
+        below, above = (
+            text if not mark else pl.lit(mark) + text if sign == "before" else text + pl.lit(mark)
+            for mark in (minus, plus)
+        )
+        text = pl.when(e4 < 0).then(below).otherwise(above)
     if blank_zero:
         text = pl.when(e4 != 0).then(text)
     places = "its currency" if scale is None else f"the {scale} of the field"
@@ -161,6 +176,16 @@ def amount_text(
     return replace(
         amount, type=Type.TEXT, value=text, is_figure=True, columns=columns, checks=(*amount.checks, check), digits=None
     )
+
+
+def _grouped(digits: pl.Expr, mark: str) -> pl.Expr:
+    """Whole digits with a mark between thousands."""
+    if not mark:
+        return digits
+    # Regular expressions look only forward here: an amount of at most 14 digits is cut into five groups.
+    padded = digits.str.zfill(15)
+    groups = [padded.str.slice(start, 3) for start in range(0, 15, 3)]
+    return pl.concat_str(groups, separator=mark).str.strip_chars_start("0" + mark).replace("", "0")
 
 
 def _unit(digits: pl.Expr) -> pl.Expr:
@@ -240,6 +265,54 @@ def _character(text: Typed) -> str:
     return value
 
 
+def _whole(number: Typed) -> int:
+    """A whole number written out. Raises: ValueError for what has decimals."""
+    if not isinstance(number.constant, int):
+        message = f"{number.constant} is no whole number"
+        raise ValueError(message)  # noqa: TRY004 - who writes a format is told, not who programs
+    return number.constant
+
+
+def _others(kept: str) -> str:
+    """The regular expression of all characters but those listed, where a-z is a range. Raises: ValueError for none."""
+    if not kept:
+        message = "there are no characters in it"
+        raise ValueError(message)
+    listed = []
+    position = 0
+    while position < len(kept):
+        first = kept[position]
+        if position + 2 < len(kept) and kept[position + 1] == "-":
+            last = kept[position + 2]
+            if last < first:
+                message = f"{first}-{last} is no range"
+                raise ValueError(message)
+            listed.append(f"\\x{{{ord(first):x}}}-\\x{{{ord(last):x}}}")
+            position += 3
+        else:
+            listed.append(f"\\x{{{ord(first):x}}}")
+            position += 1
+    return f"[^{''.join(listed)}]"
+
+
+#: what XML 1.0 cannot hold
+_NOT_XML = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x{fffe}\x{ffff}]"
+
+
+def xml_text(text: pl.Expr) -> pl.Expr:
+    """A text as XML writes it in an element or an attribute; a blank for what it cannot hold."""
+    return text.str.replace_all(_NOT_XML, " ").str.replace_many(
+        ["&", "<", ">", '"', "'"], ["&amp;", "&lt;", "&gt;", "&quot;", "&apos;"]
+    )
+
+
+def json_text(text: pl.Expr) -> pl.Expr:
+    """A text as JSON writes it, the quotes around it too (RFC 8259)."""
+    controls = [chr(code) for code in range(0x20)] + ["\x7f"]
+    spelt = [f"\\u{ord(control):04x}" for control in controls]
+    return pl.lit('"') + text.str.replace_many(['"', "\\", *controls], ['\\"', "\\\\", *spelt]) + pl.lit('"')
+
+
 def _mid(text: Typed, start: Typed, length: Typed) -> Typed:
     return _texts(text, text_of(text).str.slice(_length(start, 1) - 1, _length(length)))
 
@@ -313,6 +386,66 @@ FUNCTIONS: dict[str, Function] = {
         ),
         "with the second text wherever the first one stands",
     ),
+    "keep": Function(
+        (Type.TEXT, _TEXT_CONSTANT),
+        lambda text, kept: _texts(text, text_of(text).str.replace_all(_others(str(kept.constant)), "")),
+        "only those of its characters that the second text lists: a-z is a range, a - at its end is a -",
+    ),
+    "swap": Function(
+        (Type.TEXT, _TEXT_CONSTANT, _TEXT_CONSTANT),
+        lambda text, kept, other: _texts(
+            text, text_of(text).str.replace_all(_others(str(kept.constant)), str(other.constant).replace("$", "$$"))
+        ),
+        "with the third text in place of each character that the second does not list",
+    ),
+    "capital": Function(
+        (Type.TEXT,),
+        lambda text: _texts(text, text_of(text).str.head(1).str.to_uppercase() + text_of(text).str.slice(1)),
+        "its first letter in capitals",
+    ),
+    "xml": Function((Type.TEXT,), lambda text: _texts(text, xml_text(text_of(text))), "as XML and HTML write it"),
+    "json": Function(
+        (Type.TEXT,), lambda text: _texts(text, json_text(text_of(text))), "as JSON writes it, the quotes around it too"
+    ),
+    "length": Function(
+        (Type.TEXT,),
+        lambda text: replace(
+            text, type=Type.NUMBER, value=text_of(text).str.len_chars().cast(pl.Int64), is_figure=False, constant=None
+        ),
+        "how many characters it has",
+    ),
+    "starts": Function(
+        (Type.TEXT, _TEXT_CONSTANT),
+        lambda text, start: replace(
+            text,
+            type=Type.BOOLEAN,
+            value=text_of(text).str.starts_with(str(start.constant)),
+            is_figure=False,
+            constant=None,
+        ),
+        "whether it begins with the second text",
+    ),
+    "plus": Function(
+        (Type.NUMBER, _NUMBER_CONSTANT),
+        lambda number, other: replace(number, value=number.value + _whole(other), constant=None),
+        "the number and the second one",
+    ),
+    "times": Function(
+        (Type.NUMBER, _NUMBER_CONSTANT),
+        lambda number, other: replace(number, value=number.value * _whole(other), constant=None),
+        "so many times the number",
+    ),
+    "days_after": Function(
+        (Type.DATE, _NUMBER_CONSTANT),
+        lambda day, days: replace(day, value=day.value.dt.offset_by(f"{_whole(days)}d")),
+        "the day so many days later",
+    ),
+    "month_start": Function(
+        (Type.DATE,), lambda day: replace(day, value=day.value.dt.month_start()), "the first day of its month"
+    ),
+    "month_end": Function(
+        (Type.DATE,), lambda day: replace(day, value=day.value.dt.month_end()), "the last day of its month"
+    ),
     "default": Function((Type.TEXT, Type.TEXT), _default, "the first text, or the second where that is empty"),
     "empty": Function(
         (Type.TEXT,),
@@ -344,11 +477,20 @@ class _WrongTypeError(Exception):
 
 
 @dataclass(frozen=True)
+class Names:
+    """What an expression may name: columns, tables for lookup(), settings, and columns that are made of others."""
+
+    columns: Mapping[str, Column]
+    maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    settings: Mapping[str, str | int | bool] = field(default_factory=dict)
+    overrides: Mapping[str, Typed] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class _Compiler:
     """Turns a parsed expression into a typed polars expression, node by node."""
 
-    columns: Mapping[str, Column]
-    maps: Mapping[str, Mapping[str, str]]
+    names: Names
 
     def compile(self, node: Tree[Any], depth: int = 0) -> Typed:
         if depth > _DEEPEST:
@@ -360,9 +502,7 @@ class _Compiler:
         return [self.compile(child, depth) for child in node.children if isinstance(child, Tree)]
 
     def _text(self, node: Tree[Any], _: int) -> Typed:
-        text = str(node.children[0])[1:-1].replace("''", "'")
-        is_figure = not text or text[0] not in "=+-@\t\r"
-        return Typed(Type.TEXT, pl.lit(text), text, is_figure=is_figure)
+        return _constant_text(str(node.children[0])[1:-1].replace("''", "'"))
 
     def _number(self, node: Tree[Any], _: int) -> Typed:
         written = str(node.children[0])
@@ -371,10 +511,21 @@ class _Compiler:
 
     def _column(self, node: Tree[Any], _: int) -> Typed:
         name = str(node.children[0])
-        column = self.columns.get(name)
+        column = self.names.columns.get(name)
         if column is None:
             raise _WrongTypeError(f"there is no column {name}", node)
-        return column_value(name, column)
+        return self.names.overrides.get(name) or column_value(name, column)
+
+    def _setting(self, node: Tree[Any], _: int) -> Typed:
+        name = str(node.children[0])[1:]
+        if name not in self.names.settings:
+            known = ", ".join(self.names.settings) or "none"
+            raise _WrongTypeError(f"there is no setting {name}; there are {known}", node)
+        value = self.names.settings[name]
+        if isinstance(value, str):
+            return _constant_text(value)
+        kind = Type.BOOLEAN if isinstance(value, bool) else Type.NUMBER
+        return Typed(kind, pl.lit(value), None if isinstance(value, bool) else value)
 
     def _call(self, node: Tree[Any], depth: int) -> Typed:
         name, *rest = node.children
@@ -404,10 +555,10 @@ class _Compiler:
         if [argument.type for argument in given] != [Type.TEXT] * 3:
             raise _WrongTypeError("lookup takes the name of a table in quotes and two texts", node)
         table, text, other = given
-        if table.constant not in self.maps:
-            known = ", ".join(self.maps) or "none"
+        if table.constant not in self.names.maps:
+            known = ", ".join(self.names.maps) or "none"
             raise _WrongTypeError(f"the format has no table [maps.{table.constant}]; it has {known}", node)
-        found = mapped(text_of(text), self.maps[str(table.constant)])
+        found = mapped(text_of(text), self.names.maps[str(table.constant)])
         both = replace(text, columns=text.columns | other.columns, checks=(*text.checks, *other.checks))
         return _texts(both, pl.coalesce(found, text_of(other)))
 
@@ -478,6 +629,10 @@ class _Compiler:
             raise _WrongTypeError(f"a condition is wanted here, not {condition.type}", node)
 
 
+def _constant_text(text: str) -> Typed:
+    return Typed(Type.TEXT, pl.lit(text), text, is_figure=not text or text[0] not in "=+-@\t\r")
+
+
 def column_value(name: str, column: Column) -> Typed:
     """The value of a column by itself."""
     value = pl.col(name).fill_null(value=False) if column.type == Type.BOOLEAN else pl.col(name)
@@ -514,10 +669,8 @@ def _parser() -> Lark:
     return Lark(_GRAMMAR, parser="lalr", propagate_positions=True)
 
 
-def compile_expression(
-    source: str, columns: Mapping[str, Column], where: str, maps: Mapping[str, Mapping[str, str]] | None = None
-) -> Typed:
-    """Compiles an expression over columns; maps: the tables that lookup() may name.
+def compile_expression(source: str, names: Names, where: str) -> Typed:
+    """Compiles an expression.
 
     Raises: FormatError naming `where`, the character and what is wrong.
     """
@@ -525,7 +678,7 @@ def compile_expression(
     if len(source) > _LONGEST:
         raise FormatError(f"an expression has at most {_LONGEST} characters", where=where)
     try:
-        return _Compiler(columns, maps or {}).compile(_parser().parse(source))
+        return _Compiler(names).compile(_parser().parse(source))
     except UnexpectedInput as error:
         at = getattr(error, "pos_in_stream", None)
         place = f"character {at + 1}" if at is not None and 0 <= at < len(source.rstrip()) else "its end"

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ValidationError
 
 from pipeline.errors import FormatError
 from pipeline.exports import columns
+from pipeline.exports.description import NAMES, Format, Record, Setting
 from pipeline.exports.expressions import (
     Check,
     Column,
+    Names,
     Type,
     Typed,
     amount_text,
@@ -33,229 +35,131 @@ from pipeline.exports.expressions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
+
+    from pipeline.exports.description import FieldFormat, Per
 
 FORMATS = Path(__file__).parent / "formats"
 
-Kind = Literal["delimited", "fixed", "xlsx", "pain.001"]
-Character = Annotated[str, Field(min_length=1, max_length=1)]
-_ENCODINGS = Literal["utf-8", "utf-8-sig", "cp1252", "iso8859-1", "iso8859-15", "ascii", "cp850"]
-_AT = re.compile(r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?\Z")
 _MORE = "docs/formats.md lists the keys"
-
-#: the keys that say something in some kinds only
-_KEYS_OF: dict[str, set[str]] = {
-    "separator": {"delimited"},
-    "names": {"delimited"},
-    "quote": {"delimited"},
-    "formula": {"delimited"},
-    "encoding": {"delimited", "fixed"},
-    "unknown_characters": {"delimited", "fixed"},
-    "newline": {"delimited", "fixed"},
-    "heading": {"delimited", "fixed"},
-    "replace": {"delimited", "fixed"},
-}
-_FIELD_KEYS_OF: dict[str, set[str]] = {
-    "at": {"fixed"},
-    "align": {"fixed"},
-    "pad": {"fixed"},
-    "overflow": {"fixed"},
-    "decimal": {"delimited", "fixed"},
-    "date": {"delimited", "fixed"},
-    "width": {"xlsx"},
-    "number_format": {"xlsx"},
-}
-
-
-class Decimals(BaseModel):
-    """How an amount is written. point: the decimal mark, empty for a whole number of the last decimal."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    scale: Annotated[int, Field(ge=0, le=4)] | Literal["currency"] = "currency"
-    point: Annotated[str, Field(max_length=1)] = "."
-    plus: Annotated[str, Field(max_length=1)] = ""
-    minus: Annotated[str, Field(max_length=1)] = "-"
-    blank_zero: bool = False
-
-
-class FieldFormat(BaseModel):
-    """A field of a record: what it is `from` (a column), its constant `value`, or an `expression`; and how it looks."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Annotated[str, Field(min_length=1)]
-    source: Annotated[str | None, Field(alias="from")] = None
-    value: str | None = None
-    expression: str | None = None
-    map: dict[str, str] | str | None = None
-    unmapped: Literal["error", "keep", "empty"] = "error"
-    date: str | None = None
-    decimal: Decimals | None = None
-    required: bool = False
-    at: str | None = None
-    align: Literal["left", "right"] = "left"
-    pad: Character = " "
-    overflow: Literal["error", "cut", "cut_left"] = "error"
-    width: Annotated[int, Field(gt=0, le=255)] | None = None
-    number_format: str | None = None
-
-    @field_validator("at")
-    @classmethod
-    def _positions(cls, at: str | None) -> str | None:
-        if at is not None and not _AT.match(at):
-            message = f'{at!r} are no positions: write "from-to", the first being 1'
-            raise ValueError(message)
-        return at
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> FieldFormat:
-        given = [name for name, what in self._origins().items() if what is not None]
-        if len(given) != 1:
-            message = f"write one of from, value and expression, not {' and '.join(given) or 'none'}"
-            raise ValueError(message)
-        return self
-
-    def _origins(self) -> dict[str, str | None]:
-        return {"from": self.source, "value": self.value, "expression": self.expression}
-
-    @property
-    def span(self) -> tuple[int, int]:
-        """First and last position, both in the field."""
-        first, last = _AT.match(self.at or "1").groups()  # type: ignore[union-attr]  # the validator has matched it
-        return int(first), int(last or first)
-
-
-class Format(BaseModel):
-    """A native import format; docs/formats.md says what each key means."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    title: str
-    source: str
-    kind: Kind
-    of: Literal["lines", "payments"] = "lines"
-    file: str
-    entries: Literal["new", "all"] = "new"
-    split_by: Literal["fiscal_year"] | None = None
-    order: list[str] = ["entry_date", "journal_code", "fiscal_year", "entry_number", "line_number"]
-    needs_siren: bool = False
-    negative: Literal["allowed", "never"] = "allowed"
-    encoding: _ENCODINGS = "utf-8"
-    unknown_characters: Literal["error", "fold", "replace"] = "error"
-    newline: Literal["\n", "\r\n", "\r"] = "\r\n"
-    heading: list[str] = []
-    names: bool = True
-    separator: Character = ","
-    quote: Literal["where_needed", "always", "never"] = "where_needed"
-    formula: Literal["escape", "keep", "error"] = "keep"
-    replace: dict[Character, str] = {}
-    maps: dict[str, dict[str, str]] = {}
-    field: list[FieldFormat] = []
-
-    @field_validator("separator")
-    @classmethod
-    def _separates(cls, separator: str) -> str:
-        if separator.isalnum() or separator in "\"'-.\r\n":
-            message = f"{separator!r} cannot stand between two fields"
-            raise ValueError(message)
-        return separator
-
-    @model_validator(mode="after")
-    def _keys_are_of_the_kind(self) -> Format:
-        for key, kinds in _KEYS_OF.items():
-            if key in self.model_fields_set and self.kind not in kinds:
-                message = f"{key} says nothing in a format of kind {self.kind}"
-                raise ValueError(message)
-        if self.kind != "pain.001" and not self.field:
-            message = "a format has at least one [[field]]"
-            raise ValueError(message)
-        if self.kind == "pain.001" and (self.field or self.of != "payments"):
-            message = 'pain.001 has no fields of its own, and is of = "payments"'
-            raise ValueError(message)
-        unfit = [field.name for field in self.field if set(field.name) & {self.separator, "\r", "\n"}]
-        if self.kind == "delimited" and self.names and self.quote == "never" and unfit:
-            message = f"the name {unfit[0]!r} has the separator or a line break in it, and nothing is quoted"
-            raise ValueError(message)
-        if self.kind == "fixed" and self.encoding.startswith("utf-8"):
-            message = "a fixed record counts bytes: choose an encoding of one byte a character, as cp1252"
-            raise ValueError(message)
-        return self
-
-    @model_validator(mode="after")
-    def _fields_are_of_the_kind(self) -> Format:
-        expected = 1
-        for number, field in enumerate(self.field, start=1):
-            place = f"field {number} ({field.name})"
-            for key, kinds in _FIELD_KEYS_OF.items():
-                if key in field.model_fields_set and self.kind not in kinds:
-                    message = f"{place}: {key} says nothing in a format of kind {self.kind}"
-                    raise ValueError(message)
-            if self.kind != "fixed":
-                continue
-            if field.at is None:
-                message = f'{place} has no positions: write at = "from-to"'
-                raise ValueError(message)
-            first, last = field.span
-            if first != expected or last < first:
-                message = f"{place} is at {field.at}; the record goes on at {expected}, and each field to its end"
-                raise ValueError(message)
-            expected = last + 1
-        return self
-
-    @property
-    def columns(self) -> dict[str, Column]:
-        """The columns that its fields may name."""
-        return columns.PAYMENTS if self.of == "payments" else columns.LINES
+#: keys whose texts are expressions, in which a setting is a constant of its own
+_EXPRESSIONS = frozenset({"expression", "file", "files", "heading", "text", "when", "before", "after"})
+#: keys in which a $ is a $
+_PLAIN = frozenset({"title", "source", "package", "unsure", "settings", "maps"})
+_SETTING = re.compile(r"\$([a-z][a-z0-9_]*)\Z")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A field made ready to be written. place: what a message calls it."""
+    """A field made ready to be written.
+
+    place: what a message calls it. source_type: what it was before it was a text.
+    """
 
     name: str
     field: FieldFormat
     typed: Typed
     place: str
+    source_type: Type = Type.TEXT
+
+    @property
+    def is_figure(self) -> bool:
+        """Whether it is a number or a date, and no text."""
+        return self.source_type in (Type.AMOUNT, Type.NUMBER, Type.DATE)
+
+
+@dataclass(frozen=True)
+class LoadedRecord:
+    """A record made ready to be written: its cells, one for every axis in place of `axis_*`, or its text."""
+
+    record: Record
+    place: str
+    cells: tuple[Cell, ...] = ()
+    text: Typed | None = None
+    when: Typed | None = None
+    before: Typed | None = None
+    after: Typed | None = None
+
+    @property
+    def parts(self) -> list[Typed]:
+        """All expressions of it."""
+        wraps = [self.text, self.when, self.before, self.after]
+        return [*(cell.typed for cell in self.cells), *(part for part in wraps if part is not None)]
+
+    @property
+    def read_columns(self) -> frozenset[str]:
+        """The columns that it reads."""
+        return frozenset().union(*(part.columns for part in self.parts))
 
 
 @dataclass(frozen=True)
 class LoadedFormat:
-    """A format with its name, the text that it was read from, and its compiled expressions.
-
-    cells: a field each, one for every axis in place of `axis_*`. heading: the lines at the top of the file.
-    """
+    """A format with its name, the text that it was read from, its settings, and its compiled expressions."""
 
     name: str
     text: str
     format: Format
-    cells: tuple[Cell, ...]
+    records: tuple[LoadedRecord, ...]
     file: Typed
-    heading: tuple[Typed, ...]
+    files: Mapping[str, Typed]
 
     @property
-    def read_columns(self) -> list[str]:
-        """The columns that its fields read, besides those that name a row."""
-        return sorted(frozenset().union(*(cell.typed.columns for cell in self.cells)))
+    def cells(self) -> tuple[Cell, ...]:
+        """The fields of its first record per line."""
+        return next((made.cells for made in self.records if made.record.per == "line" and made.cells), ())
+
+    @property
+    def read_columns(self) -> frozenset[str]:
+        """The columns that its records read, besides those that name a row."""
+        return frozenset().union(*(made.read_columns for made in self.records))
 
     @property
     def has_every_axis(self) -> bool:
-        """Whether it has a field for each axis of the ledger."""
-        return any(cell.field.source == columns.EVERY_AXIS for cell in self.cells)
+        """Whether it has a field, or a record, for each axis of the ledger."""
+        return any(
+            made.record.per == "section" or any(cell.field.source == columns.EVERY_AXIS for cell in made.cells)
+            for made in self.records
+        )
 
-    def with_axes(self, axes: Iterable[str]) -> LoadedFormat:
-        """The format with a field for each of the ledger's axes in place of `axis_*`."""
-        names = [f"{columns.AXIS}{axis}" for axis in axes]
-        cells: list[Cell] = []
-        for cell in self.cells:
-            if cell.field.source == columns.EVERY_AXIS:
-                cells += [replace(cell, name=name, typed=column_value(name, columns.axis_column())) for name in names]
+    def with_axes(self, names: list[str]) -> LoadedFormat:
+        """The format with a field for each of the columns `axis_<axis>` of the ledger in place of `axis_*`."""
+        records = []
+        for made in self.records:
+            if made.record.name == NAMES and made.record.row is not None:
+                row = [cell.name for cell in _every_axis(self.cells, names)]
+                records.append(replace(made, record=made.record.model_copy(update={"row": row})))
             else:
-                cells.append(cell)
-        return replace(self, cells=tuple(cells))
+                records.append(replace(made, cells=_every_axis(made.cells, names)))
+        return replace(self, records=tuple(records))
 
 
-def load_format(name: str) -> LoadedFormat:
+def _every_axis(cells: tuple[Cell, ...], axes: list[str]) -> tuple[Cell, ...]:
+    made: list[Cell] = []
+    for cell in cells:
+        if cell.field.source == columns.EVERY_AXIS:
+            made += [replace(cell, name=name, typed=column_value(name, columns.axis_column())) for name in axes]
+        else:
+            made.append(cell)
+    return tuple(made)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a profile asks of a format beside what the format says.
+
+    settings: values of its settings. codes: per column our code and theirs. labels: per journal an expression for the
+    label of its lines. maps: lines of its tables. keys: keys of the format in place of its own.
+    """
+
+    where: str = "profile"
+    settings: Mapping[str, str | int | bool] = field(default_factory=dict)
+    codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    keys: Mapping[str, Any] = field(default_factory=dict)
+
+
+def load_format(name: str, wishes: Wishes | None = None) -> LoadedFormat:
     """Loads a format by the name of a shipped one, or the path of a TOML file.
 
     Raises: FormatError naming the file, the field and what is wrong.
@@ -270,7 +174,7 @@ def load_format(name: str) -> LoadedFormat:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise FormatError(f"this cannot be read ({error})", where=f"format {path.name}") from None
-    return parse_format(path.stem, text)
+    return parse_format(path.stem, text, wishes)
 
 
 @cache
@@ -279,31 +183,206 @@ def shipped() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FORMATS.glob("*.toml")))
 
 
-def parse_format(name: str, text: str) -> LoadedFormat:
+def parse_format(name: str, text: str, wishes: Wishes | None = None) -> LoadedFormat:
     """Reads a format's text. Raises: FormatError as load_format does."""
     where = f"format {name}.toml"
+    asked = wishes or Wishes()
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise FormatError(f"this is no TOML: {error}", where=where) from None
+    settings = _settings(raw, where, asked)
+    for table, codes in asked.maps.items():
+        if table not in raw.get("maps", {}):
+            known = ", ".join(raw.get("maps", {})) or "none"
+            raise FormatError(f"format {name} has no table {table}; it has {known}", where=f"{asked.where}, maps")
+        raw["maps"][table] = {**raw["maps"][table], **codes}
     try:
-        read = Format.model_validate(raw)
+        read = Format.model_validate({**_substituted(raw, settings, where), **asked.keys})
     except ValidationError as error:
         raise FormatError(invalid(error, raw), where=where, mend=_MORE) from None
-    known = _known_columns(read)
+    scope = _Scope.of(read, settings, asked)
     for column in read.order:
-        if column not in known:
+        if column not in {**scope.lines, "line_number": None}:
             raise FormatError(f"there is no column {column} to order by", where=f"{where}, order", mend=_MORE)
+    records = tuple(_loaded(record, scope, where, number) for number, record in enumerate(read.records, start=1))
+    _check_entries(read, records, where)
+    file = scope.text(read.file, columns.FILES, f"{where}, file")
+    files = {key: scope.text(source, columns.FILES, f"{where}, files, {key}") for key, source in read.files.items()}
+    return LoadedFormat(name, text, read, records, file, files)
+
+
+def _settings(raw: dict[str, Any], where: str, asked: Wishes) -> dict[str, str | int | bool]:
+    """The values of the format's settings. Raises: FormatError for what is not one, or not given."""
+    try:
+        known = {name: Setting.model_validate(said) for name, said in raw.get("settings", {}).items()}
+    except ValidationError as error:
+        raise FormatError(f"settings: {invalid(error, raw)}", where=where, mend=_MORE) from None
+    except AttributeError:
+        raise FormatError("settings are tables, each [settings.name]", where=where, mend=_MORE) from None
+    for name, value in asked.settings.items():
+        place = f"{asked.where}, settings, {name}"
+        setting = known.get(name)
+        if setting is None:
+            raise FormatError(f"the format has no such setting; it has {', '.join(known) or 'none'}", where=place)
+        if type(value) is not setting.type:
+            kind = {str: "a text", int: "a whole number", bool: "true or false"}[setting.type]
+            raise FormatError(f"{value!r} is not {kind}", where=place, mend=setting.meaning)
+        if setting.choices and value not in setting.choices:
+            raise FormatError(f"{value!r} is none of {', '.join(map(repr, setting.choices))}", where=place)
+    values = {name: asked.settings.get(name, setting.default) for name, setting in known.items()}
+    missing = [name for name, value in values.items() if value is None]
+    if missing:
+        raise FormatError(
+            f"the setting {missing[0]} has to be given: {known[missing[0]].meaning}",
+            where=where,
+            mend=f"write it in a profile, under [settings]: {missing[0]} = …",
+        )
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _substituted(raw: Any, settings: Mapping[str, str | int | bool], where: str) -> Any:
+    """The format with the value of a setting wherever `$name` stands for a value. Raises: FormatError."""
+    if isinstance(raw, dict):
+        return {
+            key: said
+            if key in _PLAIN or (key in _EXPRESSIONS and isinstance(said, str | list | dict))
+            else _substituted(said, settings, where)
+            for key, said in raw.items()
+        }
+    if isinstance(raw, list):
+        return [_substituted(said, settings, where) for said in raw]
+    found = _SETTING.match(raw) if isinstance(raw, str) else None
+    if found is None:
+        return raw
+    if found[1] not in settings:
+        raise FormatError(f"there is no setting {found[1]}", where=where, mend="write it under [settings]")
+    return settings[found[1]]
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """What the expressions of a format may name."""
+
+    form: Format
+    lines: Mapping[str, Column]
+    settings: Mapping[str, str | int | bool]
+    overrides: Mapping[str, Typed]
+
+    @classmethod
+    def of(cls, form: Format, settings: Mapping[str, str | int | bool], asked: Wishes) -> _Scope:
+        known = dict(columns.PAYMENTS if form.of == "payments" else columns.LINES)
+        if form.of == "lines":
+            known |= columns.DERIVED | {name: column for name, column in columns.FILES.items() if name not in known}
+            said = [part for record in form.records for part in _sources(record)]
+            known |= {axis: columns.axis_column() for axis in re.findall(r"\baxis_[a-z][a-z0-9_]*", " ".join(said))}
+            if form.shape == "pairs":
+                known |= columns.contra_columns()
+        scope = cls(form, known, settings, {})
+        return replace(scope, overrides=_overrides(scope, asked))
+
+    def columns_of(self, per: Per) -> Mapping[str, Column]:
+        if per == "file":
+            return {**columns.FILES, **columns.FILE_TOTALS}
+        if per == "account":
+            return {**columns.FILES, **{name: self.lines[name] for name in columns.ACCOUNT}}
+        return {**self.lines, **columns.SECTIONS} if per == "section" else self.lines
+
+    def compile(self, source: str, known: Mapping[str, Column], place: str) -> Typed:
+        scope = Names(known, self.form.maps, self.settings, self.overrides)
+        return compile_expression(source, scope, place)
+
+    def text(self, source: str, known: Mapping[str, Column], place: str) -> Typed:
+        return _written(self.compile(source, known, place), place)
+
+    def condition(self, source: str, known: Mapping[str, Column], place: str) -> Typed:
+        made = self.compile(source, known, place)
+        if made.type != Type.BOOLEAN:
+            raise FormatError(f"a condition is wanted here, not {made.type}", where=place)
+        return made
+
+
+def _sources(record: Record) -> list[str]:
+    fields = [part or "" for field in record.field for part in (field.source, field.expression)]
+    return [*fields, record.when or "", record.text or "", record.before, record.after]
+
+
+def _overrides(scope: _Scope, asked: Wishes) -> dict[str, Typed]:
+    """The columns that the profile makes something else of: its labels, and its codes in place of ours."""
+    made: dict[str, Typed] = {}
+    if scope.form.of != "lines":
+        return made
+    for column, codes in asked.codes.items():
+        where = f"{asked.where}, codes, {column}"
+        if column not in scope.lines and not column.startswith(columns.AXIS):
+            raise FormatError(f"there is no column {column}", where=where, mend=_MORE)
+        known = scope.lines.get(column, columns.axis_column())
+        if known.type != Type.TEXT:
+            raise FormatError(f"codes are texts, and {column} is {known.type}", where=where)
+        for name in (column, f"{columns.CONTRA}{column}"):
+            typed = column_value(name, known)
+            made[name] = replace(typed, value=pl.coalesce(mapped(typed.value, codes), typed.value), is_figure=False)
+    label = column_value("label", columns.LINES["label"])
+    for journal, source in asked.labels.items():
+        where = f"{asked.where}, labels, {journal}"
+        typed = compile_expression(source, Names(scope.lines, scope.form.maps, scope.settings, made), where)
+        if typed.type != Type.TEXT:
+            raise FormatError(f"a label is a text, and this is {typed.type}", where=where)
+        is_its = pl.col("journal") == str(journal)
+        value = pl.when(is_its).then(text_of(typed)).otherwise(label.value)
+        checks = (*label.checks, *(replace(check, broken=is_its & check.broken) for check in typed.checks))
+        label = replace(
+            label, value=value, columns=label.columns | typed.columns | {"journal"}, checks=checks, is_figure=False
+        )
+    if asked.labels:
+        made["label"] = label
+    for prefix in ("", columns.CONTRA):
+        account, auxiliary = (
+            made.get(f"{prefix}{name}", column_value(f"{prefix}{name}", columns.LINES[name]))
+            for name in ("account", "auxiliary")
+        )
+        chosen = pl.when(pl.col(f"{prefix}third_party")).then(auxiliary.value).otherwise(account.value)
+        read = account.columns | auxiliary.columns | {f"{prefix}third_party"}
+        made[f"{prefix}posting_account"] = Typed(Type.TEXT, chosen, columns=read)
+    return made
+
+
+def _check_entries(form: Format, records: tuple[LoadedRecord, ...], where: str) -> None:
+    """Holds the order to what the records need: entries whole, and journals whole. Raises: FormatError."""
+    needs = {made.record.per for made in records} | {form.shape}
+    loose = [column for column in form.order if column not in columns.OF_ENTRIES]
+    if needs & {"journal", "entry", "section", "pairs"} and loose:
+        raise FormatError(
+            f"{loose[0]} would take entries apart", where=f"{where}, order", mend="order by columns of whole entries"
+        )
+    if "journal" in needs and form.order[0] != "journal_code":
+        raise FormatError(
+            "records per journal want the lines by journal", where=f"{where}, order", mend="begin with journal_code"
+        )
+
+
+def _loaded(record: Record, scope: _Scope, where: str, number: int) -> LoadedRecord:
+    """Compiles a record. Raises: FormatError naming it."""
+    form = scope.form
+    place = where if not form.record else f"{where}, record {record.name or number}"
+    known = scope.columns_of(record.per)
+    if form.of == "payments" and record.per != "file":
+        known = columns.PAYMENTS
+    if record.name == "heading":
+        place = f"{where}, heading"
     cells = tuple(
-        _cell(read, field, known, f"{where}, field {number} ({field.name}){_at(field.at)}")
-        for number, field in enumerate(read.field, start=1)
+        _cell(form, field, scope, known, f"{place}, field {position} ({field.name}){_at(field.at)}")
+        for position, field in enumerate(record.field, start=1)
     )
-    file = _written(compile_expression(read.file, columns.FILES, f"{where}, file", read.maps), f"{where}, file")
-    heading = tuple(
-        _written(compile_expression(line, columns.FILES, f"{where}, heading {number}", read.maps), f"{where}, heading")
-        for number, line in enumerate(read.heading, start=1)
+    return LoadedRecord(
+        record,
+        place,
+        cells,
+        None if record.text is None else scope.text(record.text, known, place),
+        None if record.when is None else scope.condition(record.when, known, f"{place}, when"),
+        scope.text(record.before, known, f"{place}, before") if record.before else None,
+        scope.text(record.after, known, f"{place}, after") if record.after else None,
     )
-    return LoadedFormat(name, text, read, cells, file, heading)
 
 
 def invalid(error: ValidationError, raw: dict[str, Any]) -> str:
@@ -332,24 +411,16 @@ def _at(at: object) -> str:
     return f", positions {at}" if at else ""
 
 
-def _known_columns(read: Format) -> dict[str, Column]:
-    """The columns of the format's table, and every axis that it names: which there are depends on the company."""
-    known = dict(read.columns)
-    if read.of == "lines":
-        named = " ".join(f"{field.source or ''} {field.expression or ''}" for field in read.field)
-        known |= {axis: columns.axis_column() for axis in re.findall(r"\baxis_[a-z][a-z0-9_]*", named)}
-    return known
-
-
-def _cell(read: Format, field: FieldFormat, known: dict[str, Column], place: str) -> Cell:
+def _cell(form: Format, field: FieldFormat, scope: _Scope, known: Mapping[str, Column], place: str) -> Cell:
     """Compiles a field. Raises: FormatError naming it."""
     if field.source == columns.EVERY_AXIS:
-        if read.kind == "fixed" or read.of != "lines":
+        if form.kind == "fixed" or form.of != "lines" or known is columns.FILES:
             raise FormatError("which axes there are depends on the company: name one", where=place)
         return Cell(field.name, field, Typed(Type.TEXT, pl.lit("")), place)
-    typed = _origin(read, field, known, place)
+    typed = _origin(field, scope, known, place)
+    source_type = typed.type
     if field.map is not None:
-        typed = _mapped(read, field, typed, place)
+        typed = _mapped(form, field, typed, place)
     if field.date is not None:
         _demand(typed, Type.DATE, "date", place)
         try:
@@ -360,30 +431,33 @@ def _cell(read: Format, field: FieldFormat, known: dict[str, Column], place: str
         _demand(typed, Type.AMOUNT, "decimal", place)
         how = field.decimal
         scale = None if how.scale == "currency" else how.scale
-        typed = amount_text(typed, scale, how.point, plus=how.plus, minus=how.minus, blank_zero=how.blank_zero)
-    if read.kind != "xlsx":
+        signs = {"plus": how.plus, "minus": how.minus, "sign": how.sign, "thousands": how.thousands}
+        typed = amount_text(typed, scale, how.point, blank_zero=how.blank_zero, **signs)
+    if form.kind not in ("xlsx", "parquet"):
         typed = _written(typed, place)
     elif typed.digits is not None:
         typed = replace(typed, columns=typed.columns | {typed.digits})
+    if field.reads is not None and field.reads not in known:
+        raise FormatError(f"there is no column {field.reads} to read", where=place, mend=_MORE)
     if field.required:
         empty = trimmed(text_of(typed)) == ""
         typed = replace(typed, checks=(*typed.checks, Check(empty, pl.lit(""), "is empty, and the format wants it")))
-    return Cell(field.name, field, typed, place)
+    return Cell(field.name, field, typed, place, source_type)
 
 
-def _origin(read: Format, field: FieldFormat, known: dict[str, Column], place: str) -> Typed:
+def _origin(field: FieldFormat, scope: _Scope, known: Mapping[str, Column], place: str) -> Typed:
     if field.source is not None:
         if field.source not in known:
             raise FormatError(f"there is no column {field.source}", where=place, mend=_MORE)
-        return column_value(field.source, known[field.source])
+        return scope.overrides.get(field.source) or column_value(field.source, known[field.source])
     if field.expression is not None:
-        return compile_expression(field.expression, known, place, read.maps)
+        return scope.compile(field.expression, known, place)
     return Typed(Type.TEXT, pl.lit(field.value), field.value)
 
 
-def _mapped(read: Format, field: FieldFormat, typed: Typed, place: str) -> Typed:
+def _mapped(form: Format, field: FieldFormat, typed: Typed, place: str) -> Typed:
     _demand(typed, Type.TEXT, "map", place)
-    table = read.maps.get(field.map) if isinstance(field.map, str) else field.map
+    table = form.maps.get(field.map) if isinstance(field.map, str) else field.map
     if table is None:
         raise FormatError(f"there is no table [maps.{field.map}]", where=place)
     text = text_of(typed)

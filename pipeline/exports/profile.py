@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pipeline.errors import FormatError
-from pipeline.exports import columns
-from pipeline.exports.expressions import Type, Typed, compile_expression
-from pipeline.exports.format import invalid
+from pipeline.exports.description import Merge, Rounding
+from pipeline.exports.format import Wishes, invalid, load_format
 from schemas.terms import DocumentKind, Journal
 
 
@@ -24,12 +23,25 @@ class Filters(BaseModel):
     document_kinds: list[DocumentKind] = []
 
 
+class Due(BaseModel):
+    """When an entry is due: so many days after a day of it, at the end of that month where month_end says so."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    after: Literal["entry_date", "document_date"] = "entry_date"
+    days: Annotated[int, Field(ge=0, le=3_650)] = 0
+    month_end: bool = False
+
+
 class Profile(BaseModel):
     """What is asked of a format.
 
     name: what earlier exports are told by. journals: those that go out, all where there are none. labels: an expression
     for the label of a journal's lines. leave_open: imputations may stay behind though they move an account.
-    nominal_side: amounts below 0 stay on the side that the rule names, in the red.
+    nominal_side: amounts below 0 stay on the side that the rule names, in the red. settings, maps, merge, rounding,
+    max_lines: in place of the format's. codes: per column our code and theirs. employee_account: the account of the
+    employee and of both advances. due, validated_on: what the columns of those names hold. template: the workbook to
+    fill, a path beside the profile.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +52,16 @@ class Profile(BaseModel):
     journals: list[Journal] = []
     filters: Filters = Filters()
     labels: dict[Journal, str] = {}
+    settings: dict[str, bool | int | str] = {}
+    codes: dict[str, dict[str, str]] = {}
+    maps: dict[str, dict[str, str]] = {}
+    merge: Merge | None = None
+    rounding: Rounding | None = None
+    max_lines: Annotated[int | None, Field(gt=0)] = None
+    employee_account: str | None = None
+    due: Due | None = None
+    validated_on: Literal["closed", "exported_on", "entry_date"] = "closed"
+    template: str | None = None
     destinations: list[str] = []
     leave_open: bool = False
     nominal_side: bool = False
@@ -51,16 +73,18 @@ class Profile(BaseModel):
         """A format given by its path is the profile of the file's name, from wherever it is given."""
         return Path(name).stem if name.endswith(".toml") else name
 
-    def compiled_labels(self) -> dict[str, Typed]:
-        """The labels' expressions by journal. Raises: FormatError naming the one that is wrong."""
-        compiled = {}
-        for journal, source in self.labels.items():
-            where = f"profile {self.name}, labels, {journal}"
-            typed = compile_expression(source, columns.LINES, where)
-            if typed.type != Type.TEXT:
-                raise FormatError(f"a label is a text, and this is {typed.type}", where=where)
-            compiled[str(journal)] = typed
-        return compiled
+    @property
+    def wishes(self) -> Wishes:
+        """What it asks of the format when that is loaded."""
+        keys: dict[str, Any] = {}
+        if self.merge is not None:
+            keys["merge"] = self.merge.model_dump()
+        if self.rounding is not None:
+            keys["rounding"] = self.rounding.model_dump()
+        if self.max_lines is not None:
+            keys["max_lines"] = self.max_lines
+        labels = {str(journal): source for journal, source in self.labels.items()}
+        return Wishes(f"profile {self.name}", self.settings, self.codes, labels, self.maps, keys)
 
 
 def load_profile(path: Path) -> Profile:
@@ -81,5 +105,5 @@ def load_profile(path: Path) -> Profile:
     beside = path.parent / profile.format
     if profile.format.endswith(".toml") and beside.is_file():
         profile = profile.model_copy(update={"format": str(beside)})
-    profile.compiled_labels()
+    load_format(profile.format, profile.wishes)
     return profile

@@ -137,12 +137,31 @@ def request_of(row: dict[str, Any]) -> tuple[Request, Figures]:
             **total,
             "debit": Decimal(total["debit"]),
             "credit": Decimal(total["credit"]),
+            "month_on": date.fromisoformat(total["month_on"]),
             "first_entry_date": date.fromisoformat(total["first_entry_date"]),
             "last_entry_date": date.fromisoformat(total["last_entry_date"]),
         }
         for total in said["totals"]
     ]
     return request, Figures(row["entry_count"], row["line_count"], totals, left_out)
+
+
+def by_year(totals: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Totals by journal code and fiscal year, of those by month (in that order)."""
+    years: dict[tuple[str, int], dict[str, Any]] = {}
+    for total in totals:
+        key = (total["journal_code"], total["fiscal_year"])
+        known = years.get(key)
+        if known is None:
+            years[key] = {name: value for name, value in total.items() if name != "month_on"}
+            continue
+        for name in ("entries", "lines", "debit", "credit"):
+            known[name] += total[name]
+        for name in ("first_number", "first_entry_date"):
+            known[name] = min(known[name], total[name])
+        for name in ("last_number", "last_entry_date"):
+            known[name] = max(known[name], total[name])
+    return list(years.values())
 
 
 def exports(store: Store) -> pl.DataFrame:

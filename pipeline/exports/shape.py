@@ -13,12 +13,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict
 
-from pipeline.exports.columns import AXIS
+from pipeline.exports.columns import AXIS, CONTRA_OF
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pipeline.exports.description import Merge
 
 #: what an amount is in the tables, and how many of its units make 1
 _AMOUNT = pl.Decimal(18, 4)
@@ -33,18 +34,6 @@ _FIRST = ("_entry", "line_number", "entry_number", "run")
 _LATEST = ("document_date", "validated_on")
 _MERGING = ("side", "role", "account", "auxiliary", "currency")
 
-#: of a pair, what it has of its other line besides
-CONTRA = (
-    "account",
-    "auxiliary",
-    "posting_account",
-    "account_label",
-    "auxiliary_label",
-    "role",
-    "third_party",
-    "employee",
-    "employee_name",
-)
 _SECTION = {
     "_line": pl.Int64(),
     "axis": pl.String(),
@@ -58,26 +47,12 @@ _SECTION = {
 }
 
 
-class Merge(BaseModel):
-    """Which lines of an entry become one: charges and VAT by their account or finer, all others by their account."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    charges: Literal["none", "account", "sections"] = "none"
-    vat: Literal["none", "account", "code"] = "none"
-    counterparts: Literal["none", "account"] = "none"
-
-    @property
-    def is_identity(self) -> bool:
-        """Whether every line stays as it is."""
-        return self == Merge()
-
-    def needs(self, axes: Sequence[str]) -> tuple[str, ...]:
-        """The columns that `numbered` reads besides `_entry`, whether the format names them or not."""
-        if self.is_identity:
-            return ()
-        sections = axes if self.charges == "sections" else ()
-        return (*_MERGING, *(("vat_code",) if self.vat == "code" else ()), *sections)
+def needed(merge: Merge, axes: Sequence[str]) -> tuple[str, ...]:
+    """The columns that `numbered` reads besides `_entry`, whether the format names them or not."""
+    if merge.is_identity:
+        return ()
+    sections = axes if merge.charges == "sections" else ()
+    return (*_MERGING, *(("vat_code",) if merge.vat == "code" else ()), *sections)
 
 
 # ------------------------------------------------------------------------------------------------------- merging
@@ -350,7 +325,7 @@ def paired(lines: pl.DataFrame) -> pl.DataFrame:
     own_lines = lines[pairs["own"]]
     written = pairs.select(units.alias(name) for name, units in values.items() if name in lines.columns)
     foreign = [name for name in ("foreign_amount", "foreign_currency") if name in lines.columns]
-    contra_lines = lines.select(pl.col(name).alias(f"contra_{name}") for name in CONTRA if name in lines.columns)
+    contra_lines = lines.select(pl.col(name).alias(f"contra_{name}") for name in CONTRA_OF if name in lines.columns)
     return own_lines.with_columns(
         *written.get_columns(),
         *(pl.when(is_whole).then(pl.col(name)).alias(name) for name in foreign),

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import os
+import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from pipeline.errors import ExportError, FormatError
 from pipeline.exports import columns
-from pipeline.exports.write_delimited import write_delimited
-from pipeline.exports.write_fixed import write_fixed
-from pipeline.exports.write_xlsx import write_xlsx
+from pipeline.exports.cells import byte_order_mark, encoded
+from pipeline.exports.description import TEXTS
+from pipeline.exports.entries import ENTRY, Corrections, Shaped, shaped
+from pipeline.exports.render import Renderer, Sums, Writer, total
+from pipeline.exports.write_delimited import Delimited
+from pipeline.exports.write_fixed import Fixed, Lines
+from pipeline.exports.write_tagged import Tagged
+from pipeline.exports.write_workbook import write_workbook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
     from typing import BinaryIO
 
@@ -110,24 +118,191 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write(
-    loaded: LoadedFormat,
-    batches: Iterable[pl.DataFrame],
-    facts: Mapping[str, Any],
-    totals: list[dict[str, Any]],
-    sink: Sink,
-) -> None:
-    """Writes rows (the columns of the format, in its order) as the format says: the same bytes for the same rows.
+@dataclass(frozen=True)
+class Group:
+    """Lines that go into files of their own: all of them, or those of a fiscal year, month or journal.
 
-    facts: the columns of the file itself. Raises: ExportError naming the field and the row of a value that does not
-    fit or cannot be encoded.
+    facts: the columns of the files. totals: by journal, for the sheet of a workbook. sums: of its lines. batches: gives
+    the lines, in the format's order, as often as it is asked. accounts: a row for each account among them.
     """
-    target: BinaryIO = sink  # type: ignore[assignment]  # it is written to and flushed, nothing else
-    if loaded.format.kind == "xlsx":
-        write_xlsx(loaded, batches, totals, target)
+
+    facts: dict[str, Any]
+    totals: list[dict[str, Any]]
+    sums: Sums
+    batches: Callable[[], Iterable[pl.DataFrame]]
+    accounts: Callable[[], pl.DataFrame | None] = lambda: None
+
+
+class Files:
+    """The files of an export while they are written. keep: without it they are counted and forgotten."""
+
+    def __init__(self, loaded: LoadedFormat, out: Path | None, axes: list[str], *, keep: bool = True) -> None:
+        self._loaded = loaded
+        self._out = out
+        self._axes = axes
+        self._keep = keep
+        self._part = 0
+        #: the files, each closed; what was written into it; what rounding has added
+        self.sinks: list[Sink] = []
+        self.sums: dict[str, Sums] = {}
+        self.corrections = Corrections()
+
+    def files(self) -> list[File]:
+        """What was written."""
+        return [sink.file() for sink in self.sinks]
+
+    def write(self, group: Group) -> None:
+        """Writes the files of a group.
+
+        Raises: ExportError naming the field and the row of a value that does not fit or cannot be encoded.
+        """
+        form = self._loaded.format
+        limited = form.max_lines is not None or form.max_entries is not None
+        wants_totals = columns.FILE_TOTALS.keys() & self._loaded.read_columns and not form.merge.is_identity
+        plan = self._plan(group) if limited or wants_totals else [group.sums]
+        lines = self._shaped(group)
+        if form.kind in TEXTS:
+            parts = _parts(lines, [part.entries for part in plan]) if len(plan) > 1 else [lines]
+            for part, sums in zip(parts, plan, strict=True):
+                self._write_texts(group, part, sums)
+        elif len(plan) == 1:
+            self._part += 1
+            facts = {**group.facts, "part": self._part}
+            sink = self._open(evaluate(self._loaded.file, facts))
+            self.sums[sink.name] = write_workbook(self._loaded, lines, facts, group, sink)
+            sink.close()
+
+    def _shaped(self, group: Group) -> Iterator[Shaped]:
+        return shaped(self._loaded, group.batches(), self._axes, self.corrections)
+
+    def _plan(self, group: Group) -> list[Sums]:
+        """What each file of the group will hold; no entry is cut. Raises: ExportError for one that is too long."""
+        form = self._loaded.format
+        counted = (
+            batch.lines.group_by(ENTRY, maintain_order=True).agg(
+                pl.len().cast(pl.Int64).alias("lines"), pl.col("debit").sum(), pl.col("credit").sum()
+            )
+            for batch in shaped(self._loaded, group.batches(), self._axes, Corrections())
+        )
+        entries = pl.concat(list(counted))
+        lines = entries["lines"].cum_sum()
+        start, plan = 0, []
+        while start < len(entries):
+            before = lines[start - 1] if start else 0
+            end = len(entries)
+            if form.max_lines is not None:
+                end = int(lines.search_sorted(before + form.max_lines, side="right"))
+            if form.max_entries is not None:
+                end = min(end, start + form.max_entries)
+            if end == start:
+                raise ExportError(
+                    f"an entry has {entries['lines'][start]} lines, a file of this format at most {form.max_lines}",
+                    where=f"format {self._loaded.name}",
+                    mend='merge its lines in the profile: [merge] charges = "account", vat = "code"',
+                )
+            part = entries[start:end]
+            plan.append(Sums(int(part["lines"].sum()), len(part), total(part["debit"]), total(part["credit"])))
+            start = end
+        return plan
+
+    def _write_texts(self, group: Group, part: Iterable[Shaped], totals: Sums) -> None:
+        self._part += 1
+        facts = {**group.facts, "part": self._part}
+        names = {"": self._loaded.file} if self._loaded.format.pack != "zip" else {}
+        names |= self._loaded.files
+        kept = self._keep and self._loaded.format.pack is None
+        sinks = {
+            into: self._open(evaluate(name, facts), packed=self._loaded.format.pack is not None, keep=kept)
+            for into, name in names.items()
+        }
+        renderer = Renderer(self._loaded, _WRITERS[self._loaded.format.kind](self._loaded), facts)
+        for sink in sinks.values():
+            sink.write(byte_order_mark(self._loaded))
+
+        def put(records: dict[str, pl.Series]) -> None:
+            for into, texts in records.items():
+                sinks[into].write(encoded(self._loaded, texts))
+
+        put(renderer.start(group.accounts(), totals))
+        for shaped_batch in part:
+            put(renderer.batch(shaped_batch))
+        put(renderer.end())
+        if self._loaded.format.pack is not None:
+            archive = self._open(evaluate(self._loaded.file, facts))
+            _pack(self._loaded.format.pack, sinks.values(), archive)
+            sinks = {"": archive}
+        for sink in sinks.values():
+            sink.close()
+            self.sums[sink.name] = renderer.sums
+
+    def _open(self, name: str, *, packed: bool = False, keep: bool = True) -> Sink:
+        """A file under its name; the parts of one that has no number in its name get one."""
+        if packed:
+            return Sink(None, name)
+        name = safe_name(name)
+        taken = {sink.name for sink in self.sinks}
+        if name in taken and self._part > 1 and self._loaded.format.split_by is None:
+            stem, dot, ending = name.rpartition(".")
+            name = f"{stem}-{self._part}{dot}{ending}" if stem else f"{name}-{self._part}"
+        if name in taken:
+            raise FormatError(f"two files would be called {name}", where=f"format {self._loaded.name}, file")
+        sink = Sink(self._out, name, keep=self._keep and keep)
+        self.sinks.append(sink)
+        return sink
+
+
+_WRITERS: dict[str, Callable[[LoadedFormat], Writer]] = {
+    "delimited": Delimited,
+    "fixed": Fixed,
+    "text": Lines,
+    "xml": Tagged,
+    "json": Tagged,
+}
+
+
+def _parts(batches: Iterable[Shaped], counts: list[int]) -> Iterator[Iterator[Shaped]]:
+    """The batches cut between entries, so many entries a part."""
+    rest = iter(batches)
+    held: list[Shaped] = []
+
+    def part(count: int) -> Iterator[Shaped]:
+        while count:
+            batch = held.pop() if held else next(rest)
+            ids = batch.lines[ENTRY].unique(maintain_order=True)
+            if len(ids) > count:
+                border = ids[count]
+                held.append(Shaped(batch.lines.filter(pl.col(ENTRY) >= border), batch.sections))
+                batch = Shaped(batch.lines.filter(pl.col(ENTRY) < border), batch.sections)
+                ids = ids[:count]
+            count -= len(ids)
+            yield batch
+
+    for count in counts:
+        yield part(count)
+
+
+def _pack(how: str, members: Iterable[Sink], archive: Sink) -> None:
+    """Packs files into one, the same bytes for the same files."""
+    if how == "gzip":
+        for member in members:
+            with gzip.GzipFile("", "wb", fileobj=archive, mtime=0) as packed:
+                packed.write(member.file().content)
         return
-    heading = [evaluate(line, facts) for line in loaded.heading]
-    {"delimited": write_delimited, "fixed": write_fixed}[loaded.format.kind](loaded, batches, heading, target)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed_files:
+        for member in members:
+            named = zipfile.ZipInfo(member.name, (1980, 1, 1, 0, 0, 0))
+            packed_files.writestr(named, member.file().content, zipfile.ZIP_DEFLATED)
+    archive.write(buffer.getvalue())
+
+
+def write_payments(loaded: LoadedFormat, payments: pl.DataFrame, facts: dict[str, Any], sink: Sink) -> None:
+    """Writes the payments of an order. Raises: ExportError naming the payment and what does not fit."""
+    renderer = Renderer(loaded, _WRITERS[loaded.format.kind](loaded), facts)
+    sink.write(byte_order_mark(loaded))
+    for records in (renderer.start(None, Sums()), renderer.batch(Shaped(payments)), renderer.end()):
+        for texts in records.values():
+            sink.write(encoded(loaded, texts))
 
 
 def file_name(loaded: LoadedFormat, facts: Mapping[str, Any]) -> str:

@@ -8,51 +8,52 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from pipeline.exports import cells as making
-from pipeline.exports.cells import Texts, encoded
+from pipeline.exports.cells import Texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import BinaryIO
-
-    from pipeline.exports.format import Cell, LoadedFormat
+    from pipeline.exports.format import Cell, LoadedFormat, LoadedRecord
 
 #: how a text begins that a spreadsheet takes for a formula
 _FORMULA = r"^[=+\-@\t\r]"
 
 
-def write_delimited(
-    loaded: LoadedFormat, batches: Iterable[pl.DataFrame], heading: Iterable[str], target: BinaryIO
-) -> None:
-    """Writes rows; a cell with a separator, quote or line break in it is quoted, or they are replaced.
+class Delimited:
+    """Makes records of cells with a separator between them."""
 
-    Raises: ExportError naming the field and the row of a value that the format does not allow.
-    """
-    form = loaded.format
-    texts = Texts(loaded)
-    if form.encoding == "utf-8-sig":
-        target.write(b"\xef\xbb\xbf")
-    target.write(encoded(loaded, pl.Series([texts.line(line) for line in heading], dtype=pl.String)))
-    if form.names:
-        names = pl.DataFrame({str(n): [cell.name] for n, cell in enumerate(loaded.cells)})
-        target.write(encoded(loaded, _records(loaded, names)))
-    for batch in batches:
-        made = [
-            _harmless(loaded, cell, series, batch).alias(str(number))
-            for number, (cell, series) in enumerate(zip(loaded.cells, texts.of(batch), strict=True))
+    def __init__(self, loaded: LoadedFormat) -> None:
+        self._loaded = loaded
+        self._texts = Texts(loaded)
+
+    def records(self, made: LoadedRecord, rows: pl.DataFrame) -> pl.Series:
+        """A record a row; a cell with a separator, quote or line break in it is quoted, or they are replaced.
+
+        Raises: ExportError naming the field and the row of a value that the format does not allow.
+        """
+        if made.text is not None:
+            return self._texts.line(made.text, made.place, rows)
+        if made.record.row is not None:
+            names = pl.DataFrame({str(number): [cell] for number, cell in enumerate(made.record.row)})
+            return _joined(self._loaded, names, [None] * len(made.record.row))
+        texts = [
+            _harmless(self._loaded, cell, series, rows).alias(str(number))
+            for number, (cell, series) in enumerate(zip(made.cells, self._texts.of(made, rows), strict=True))
         ]
-        target.write(encoded(loaded, _records(loaded, pl.DataFrame(made))))
+        return _joined(self._loaded, pl.DataFrame(texts), [*made.cells])
 
 
-def _records(loaded: LoadedFormat, texts: pl.DataFrame) -> pl.Series:
+def _joined(loaded: LoadedFormat, texts: pl.DataFrame, fields: list[Cell | None]) -> pl.Series:
     form = loaded.format
     special = f'["\r\n{re.escape(form.separator)}]'
     cells = []
-    for name in texts.columns:
+    for name, field in zip(texts.columns, fields, strict=True):
         cell = pl.col(name)
         quoted = pl.lit('"') + cell.str.replace_all('"', '""', literal=True) + pl.lit('"')
-        if form.quote == "always":
+        always = form.quote == "always" or (form.quote == "texts" and field is not None and not field.is_figure)
+        if field is not None and field.field.quoted is not None:
+            always = field.field.quoted
+        if always:
             cell = quoted
-        elif form.quote == "where_needed":
+        elif form.quote in ("where_needed", "texts"):
             needed = texts[name].str.contains(special)
             if needed.any():
                 cell = pl.when(pl.lit(needed)).then(quoted).otherwise(cell)

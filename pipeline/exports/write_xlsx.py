@@ -18,11 +18,12 @@ from pipeline.exports import cells as making
 from pipeline.exports.expressions import Type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import BinaryIO
 
     import polars as pl
 
+    from pipeline.exports.entries import Shaped
     from pipeline.exports.format import Cell, LoadedFormat
 
 _MOST_ROWS = 1_048_576
@@ -36,7 +37,11 @@ _WIDTH = 14
 
 
 def write_xlsx(
-    loaded: LoadedFormat, batches: Iterable[pl.DataFrame], totals: list[dict[str, Any]], target: BinaryIO
+    loaded: LoadedFormat,
+    batches: Iterable[Shaped],
+    facts: Mapping[str, Any],
+    totals: list[dict[str, Any]],
+    target: BinaryIO,
 ) -> None:
     """Writes rows on a sheet `Entries`, and the totals by journal on a sheet `Totals`.
 
@@ -47,8 +52,9 @@ def write_xlsx(
     workbook.properties.creator = "lettrage"
     workbook.properties.created = workbook.properties.modified = _MADE_ON
     try:
-        _write_entries(workbook, loaded, batches)
-        _write_totals(workbook, totals)
+        _write_entries(workbook, loaded, (shaped.lines for shaped in batches))
+        if loaded.format.totals_sheet:
+            _write_totals(workbook, totals)
     except BaseException:
         for sheet in workbook.worksheets:
             sheet.close()  # else openpyxl keeps the XML of a sheet open that nobody will end
@@ -69,7 +75,7 @@ def _write_entries(workbook: Workbook, loaded: LoadedFormat, batches: Iterable[p
                 where=f"format {loaded.name}",
                 mend="export shorter periods, or another format",
             )
-        making.check(loaded, batch)
+        making.check(loaded.cells, batch)
         columns = [_column(cell, batch, _Cells(sheet)) for cell in loaded.cells]
         # openpyxl writes row by row and cell by cell: there is no other way into it.
         for row in zip(*columns, strict=True):

@@ -12,7 +12,8 @@ import polars as pl
 from pipeline.exports import columns
 from pipeline.exports.expressions import Type
 from pipeline.exports.format import LoadedFormat, parse_format
-from pipeline.exports.write import File, Sink, write
+from pipeline.exports.render import Sums
+from pipeline.exports.write import File, Files, Group, Sink, write_payments
 
 POLARS = {
     Type.TEXT: pl.String(),
@@ -91,10 +92,29 @@ def made(loaded: LoadedFormat, *batches: pl.DataFrame, facts: dict[str, Any] | N
 
 
 def made_file(loaded: LoadedFormat, *batches: pl.DataFrame, facts: dict[str, Any] | None = None) -> File:
-    sink = Sink(None, "f")
+    (file,) = made_files(loaded, *batches, facts=facts)
+    return file
+
+
+def made_files(loaded: LoadedFormat, *batches: pl.DataFrame, facts: dict[str, Any] | None = None) -> list[File]:
+    """The files that a format makes of lines, or of payments."""
+    about = {"entity_name": "Alpha", "legal_entity": "FR01", "currency_digits": 2, **(facts or {})}
+    if loaded.format.of == "payments":
+        sink = Sink(None, "f")
+        write_payments(loaded, batches[0], about, sink)
+        return [sink.put()]
     totals = [{"journal_code": "NDF", "entries": 1, "debit": Decimal(1), "credit": Decimal(1), "currency_digits": 2}]
-    write(loaded, batches, facts or {"entity_name": "Alpha", "legal_entity": "FR01"}, totals, sink)
-    return sink.put()
+    files = Files(loaded, None, ["axis_project"])
+    accounts = pl.concat(batches).select(columns.ACCOUNT_COLUMNS).unique().sort(pl.all()) if batches else None
+    files.write(Group(about, totals, sums_of(*batches), lambda: batches, lambda: accounts))
+    return files.files()
+
+
+def sums_of(*batches: pl.DataFrame) -> Sums:
+    """What lines add up to."""
+    every = pl.concat(batches) if batches else lines()
+    entries = every.select("journal_code", "fiscal_year", "entry_number").n_unique()
+    return Sums(len(every), entries, every["debit"].sum() or Decimal(0), every["credit"].sum() or Decimal(0))
 
 
 def stream(content: bytes) -> io.BytesIO:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import FormatError
 from pipeline.exports import columns
-from pipeline.exports.expressions import MEANINGS, compile_expression, folded
+from pipeline.exports.expressions import MEANINGS, Names, compile_expression, folded
 from tests.exports.making import lines
 
 MAPS = {"vat": {"V20": "20", "V10": "10"}}
@@ -24,7 +24,7 @@ LINES = lines(
 
 
 def values(source: str, frame: pl.DataFrame = LINES) -> list[object]:
-    typed = compile_expression(source, columns.LINES, "test", MAPS)
+    typed = compile_expression(source, Names(columns.LINES, MAPS), "test")
     return frame.with_columns(typed.value.alias("made"))["made"].to_list()
 
 
@@ -103,20 +103,20 @@ def test_what_it_gives(source: str, first: object, second: object) -> None:
 )
 def test_what_it_refuses_and_where(source: str, said: str) -> None:
     with pytest.raises(FormatError) as refused:
-        compile_expression(source, columns.LINES, "format f.toml, field 3 (x), positions 4-9", MAPS)
+        compile_expression(source, Names(columns.LINES, MAPS), "format f.toml, field 3 (x), positions 4-9")
     assert str(refused.value).startswith("format f.toml, field 3 (x), positions 4-9")
     assert said in str(refused.value)
 
 
 def test_an_amount_is_never_rounded_in_silence() -> None:
-    typed = compile_expression("amount(amount, 1, ',')", columns.LINES, "test")
+    typed = compile_expression("amount(amount, 1, ',')", Names(columns.LINES), "test")
     (check,) = typed.checks
     assert LINES.select(check.broken).to_series().to_list() == [True, False]
     assert "more decimals" in check.what
 
 
 def test_a_check_holds_only_where_its_branch_is_taken() -> None:
-    typed = compile_expression("if entry_number = 12 then amount(amount, 1, ',') else ''", columns.LINES, "test")
+    typed = compile_expression("if entry_number = 12 then amount(amount, 1, ',') else ''", Names(columns.LINES), "test")
     assert [LINES.select(check.broken.any()).item() for check in typed.checks] == [False]
 
 
@@ -136,7 +136,7 @@ def test_a_check_holds_only_where_its_branch_is_taken() -> None:
     ],
 )
 def test_it_knows_what_no_spreadsheet_takes_for_a_formula(source: str, is_figure: bool) -> None:
-    assert compile_expression(source, columns.LINES, "test").is_figure is is_figure
+    assert compile_expression(source, Names(columns.LINES), "test").is_figure is is_figure
 
 
 def test_letters_are_spelt_out() -> None:
@@ -155,7 +155,7 @@ def test_letters_are_spelt_out() -> None:
 @given(st.text(max_size=200))
 def test_no_text_does_anything_but_compile_or_be_refused(source: str) -> None:
     try:
-        typed = compile_expression(source, columns.LINES, "test", MAPS)
+        typed = compile_expression(source, Names(columns.LINES, MAPS), "test")
     except FormatError:
         return
     LINES.with_columns(typed.value.alias("made"))
@@ -166,7 +166,7 @@ def test_no_text_does_anything_but_compile_or_be_refused(source: str) -> None:
     scale=st.integers(0, 4),
 )
 def test_an_amount_that_fits_is_written_exactly(amount: Decimal, scale: int) -> None:
-    typed = compile_expression(f"amount(amount, {scale}, '.')", columns.LINES, "test")
+    typed = compile_expression(f"amount(amount, {scale}, '.')", Names(columns.LINES), "test")
     frame = LINES.head(1).with_columns(amount=pl.lit(amount, pl.Decimal(18, 4)))
     text = frame.select(typed.value.alias("made")).item()
     fits = amount == round(amount, scale)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from pydantic import ValidationError
 
-from pipeline.exports.shape import Merge, merged, numbered, paired, rounded, rounding_by_account, sections
+from pipeline.exports.description import Merge
+from pipeline.exports.shape import merged, needed, numbered, paired, rounded, rounding_by_account, sections
 
 AMOUNT = pl.Decimal(18, 4)
 AMOUNTS = ("debit", "credit", "amount", "side_amount")
@@ -92,7 +93,7 @@ def test_identity_numbers_every_row_and_reads_nothing() -> None:
     numbered_lines = numbered(entries, Merge(), AXES)
     assert numbered_lines["_line"].to_list() == [0, 1, 2]
     assert_frame_equal(merged(numbered_lines), numbered_lines)
-    assert Merge().needs(AXES) == ()
+    assert needed(Merge(), AXES) == ()
 
 
 def test_lines_merge_within_entry_side_class_account_and_auxiliary() -> None:
@@ -149,7 +150,7 @@ def test_a_class_merges_as_its_option_says_and_else_not(merge: Merge, expected: 
         employee 421     -        -         X            -     4
     """)
     assert numbered(entries, merge, AXES)["_line"].to_list() == expected
-    assert set(merge.needs(AXES)) <= set(entries.columns)
+    assert set(needed(merge, AXES)) <= set(entries.columns)
 
 
 def test_a_line_without_role_is_a_counterpart() -> None:

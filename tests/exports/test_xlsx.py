@@ -29,7 +29,7 @@ def test_cells_have_types_and_formats() -> None:
         {"amount": "1234.50", "foreign_amount": "7", "foreign_currency": "JPY", "foreign_digits": 0},
         {"amount": "-0.123", "currency_digits": 3},
     )
-    book = workbook(made(load_format("xlsx").with_axes(["project"]), frame))
+    book = workbook(made(load_format("xlsx").with_axes(["axis_project"]), frame))
     assert book.sheetnames == ["Entries", "Totals"]
     sheet = book["Entries"]
     assert sheet.freeze_panes == "A2"
