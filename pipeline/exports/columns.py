@@ -174,6 +174,7 @@ OF_ENTRIES = frozenset(
         "employee",
         "validated_on",
         "run",
+        "third_party",
         "line_number",
     }
 )

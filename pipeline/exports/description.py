@@ -227,6 +227,14 @@ class Rounding(_Keys):
     mode: Literal["round", "truncate"] = Field(default="round", description="half away from zero, or towards zero")
 
 
+class Manual(_Keys):
+    """What a person has to know who imports a file of the format (Markdown; docs/formats/ is made of it)."""
+
+    expects: str = Field(description="what the accounting package expects to find")
+    steps: str = Field(description="how a file is imported, step by step")
+    adapt: str = Field(description="what a company adapts: labels, codes, accounts, settings")
+
+
 class Format(_Keys):
     """A native import format."""
 
@@ -237,6 +245,7 @@ class Format(_Keys):
         default="ours", description="how sure the layout is: the official text or two sources, one source, inferred"
     )
     unsure: str = Field(default="", description="what the sources leave open")
+    manual: Manual | None = Field(default=None, description="its documentation: expects, steps, adapt")
     kind: Kind = Field(description="how it is written")
     of: Literal["lines", "payments"] = Field(default="lines", description="entry lines, or the payments of an order")
     file: str = Field(description="name of the file, an expression")

@@ -45,7 +45,7 @@ _MORE = "docs/formats.md lists the keys"
 #: keys whose texts are expressions, in which a setting is a constant of its own
 _EXPRESSIONS = frozenset({"expression", "file", "files", "heading", "text", "when", "before", "after"})
 #: keys in which a $ is a $
-_PLAIN = frozenset({"title", "source", "package", "unsure", "settings", "maps"})
+_PLAIN = frozenset({"title", "source", "package", "unsure", "manual", "settings", "maps"})
 _SETTING = re.compile(r"\$([a-z][a-z0-9_]*)\Z")
 
 
@@ -314,9 +314,10 @@ def _overrides(scope: _Scope, asked: Wishes) -> dict[str, Typed]:
         return made
     for column, codes in asked.codes.items():
         where = f"{asked.where}, codes, {column}"
-        if column not in scope.lines and not column.startswith(columns.AXIS):
+        named = {**scope.lines, **columns.SECTIONS}
+        if column not in named and not column.startswith(columns.AXIS):
             raise FormatError(f"there is no column {column}", where=where, mend=_MORE)
-        known = scope.lines.get(column, columns.axis_column())
+        known = named.get(column, columns.axis_column())
         if known.type != Type.TEXT:
             raise FormatError(f"codes are texts, and {column} is {known.type}", where=where)
         for name in (column, f"{columns.CONTRA}{column}"):

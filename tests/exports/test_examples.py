@@ -1,70 +1,57 @@
-"""The worked examples that the layouts come with: from a ledger with that entry, those very bytes."""
+"""The worked examples that the layouts come with: from a ledger with that entry, those very bytes.
+
+A case is a folder golden/examples/<ledger>/<case>/ with a profile.toml and, under expected/, the files. What the
+command is given besides stands in options.txt, else the period of the entry.
+"""
 
 from __future__ import annotations
 
-from datetime import date
+import shlex
+import shutil
+from pathlib import Path
 
-from pipeline.exports.format import load_format
-from tests.exports.fec_checks import COLUMNS
-from tests.exports.making import lines, made
+import pytest
+from click.testing import CliRunner
+from filelock import FileLock
 
+from pipeline.cli import main
+from tests.exports.scenarios import LEDGERS
 
-def test_fec() -> None:
-    shared = {
-        "journal_code": "OD",
-        "journal_label": "Opérations diverses",
-        "entry_number": 7,
-        "entry_date": date(2024, 3, 15),
-        "document": "NDF202403-7",
-        "document_date": date(2024, 3, 15),
-        "label": "NDF Léa Dupont 03/2024",
-        "validated_on": date(2024, 3, 31),
-    }
-    frame = lines(
-        {
-            **shared,
-            "account": "421000",
-            "account_label": "Personnel",
-            "auxiliary": "DUPONTL",
-            "auxiliary_label": "Dupont Léa",
-            "third_party": True,
-            "amount": "-120",
-        },
-        {**shared, "account": "625700", "account_label": "Réceptions", "amount": "100"},
-        {**shared, "account": "445660", "account_label": "TVA déductible", "amount": "20"},
-    )
-    entry = (
-        "OD\tOpérations diverses\t7\t20240315\t{}\tNDF202403-7\t20240315\tNDF Léa Dupont 03/2024\t{}\t\t\t20240331\t\t"
-    )
-    expected = [
-        "\t".join(COLUMNS),
-        entry.format("421000\tPersonnel\tDUPONTL\tDupont Léa", "0,00\t120,00"),
-        entry.format("625700\tRéceptions\t\t", "100,00\t0,00"),
-        entry.format("445660\tTVA déductible\t\t", "20,00\t0,00"),
-    ]
-    assert made(load_format("fec"), frame).decode().split("\r\n") == [*expected, ""]
+EXAMPLES = Path(__file__).parents[1] / "golden" / "examples"
+CASES = sorted(path.parent for path in EXAMPLES.glob("*/*/profile.toml"))
+PERIOD = {
+    "french": "--from 2024-03-01 --through 2024-03-31 --on 2024-03-31",
+    "international": "--from 2026-03-01 --through 2026-03-31 --on 2026-03-31",
+}
 
 
-def test_sage_100_pnm() -> None:
-    shared = {
-        "journal_code": "OD",
-        "entry_number": 7,
-        "entry_date": date(2024, 3, 15),
-        "document": "NDF202403-7",
-        "label": "NDF Léa Dupont 03/2024",
-    }
-    frame = lines(
-        {**shared, "account": "421000", "auxiliary": "dupontl", "third_party": True, "amount": "-120"},
-        {**shared, "account": "625700", "amount": "100"},
-        {**shared, "account": "445660", "amount": "20"},
-    )
-    record = "OD 150324  {:13}{:14}NDF202403-7  NDF Léa Dupont 03/2024          {}{:>20}N      7" + " " * 26
-    content = made(load_format("sage_100_pnm"), frame, facts={"entity_name": "EXEMPLE SAS"})
-    assert content.decode("cp1252").split("\r\n") == [
-        f"{'EXEMPLE SAS':30}",
-        record.format("421000", "XDUPONTL", "C", "120.00"),
-        record.format("625700", "", "D", "100.00"),
-        record.format("445660", "", "D", "20.00"),
-        "",
-    ]
-    assert {len(line) for line in content.split(b"\r\n")} == {30, 138, 0}
+@pytest.fixture(scope="session")
+def scenario_stores(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, Path]:
+    """The ledgers of the examples, each made once by the first worker that asks; a preview writes nothing into them."""
+    shared = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        shared = shared.parent
+    made = {}
+    for name, build in LEDGERS.items():
+        home = shared / f"scenario-{name}"
+        with FileLock(shared / f"scenario-{name}.lock"):
+            if not (home / "made").exists():
+                build(home)
+                (home / "made").touch()
+        made[name] = home / "store"
+    return made
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}-{case.name}")
+def test_an_example_gives_its_bytes(case: Path, scenario_stores: dict[str, Path], tmp_path: Path) -> None:
+    store = shutil.copytree(scenario_stores[case.parent.name], tmp_path / "store")
+    given = case / "options.txt"
+    options = shlex.split(given.read_text() if given.exists() else PERIOD[case.parent.name])
+    arguments = ["export", "--store", str(store), "--profile", str(case / "profile.toml"), "--entity", "FR01"]
+    result = CliRunner().invoke(main, [*arguments, *options, "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output + result.stderr
+    made = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if "control_" not in path.name}
+    expected = {path.name: path.read_bytes() for path in (case / "expected").iterdir()}
+    if len(expected) == 1:  # the example's file may have another name
+        made, expected = {"": made.popitem()[1]}, {"": expected.popitem()[1]}
+    assert made == expected
