@@ -152,7 +152,9 @@ def test_a_mistake_in_a_profile_is_told_with_its_place(text: str, said: str, tmp
 
 def test_the_page_s_profile_is_one(tmp_path: Path) -> None:
     page = PAGE.read_text(encoding="utf-8")
-    (tmp_path / "sage.toml").write_text(page.partition("```toml\n")[2].partition("```")[0])
+    (tmp_path / "sage.toml").write_text(
+        next(part for part in page.split("```") if "sage-paris" in part).removeprefix("toml\n")
+    )
     profile = load_profile(tmp_path / "sage.toml")
     assert profile.name == "sage-paris"
     assert profile.filters.employees == ["E1", "E2"]
