@@ -46,6 +46,14 @@ LINES: dict[str, Column] = {
     "expense": Column(Type.TEXT, "the expense that the line bears"),
     "expense_type": Column(Type.TEXT, "its type"),
     "vat_code": Column(Type.TEXT, "VAT code, on VAT lines"),
+    **{
+        name: Column(Type.TEXT, meaning)
+        for number, which in enumerate(("first", "second", "third"), start=1)
+        for name, meaning in (
+            (f"section_{number}", f"code of its section on the {which} axis (of the profile's `axes`, else by name)"),
+            (f"section_{number}_label", "its label in the reference, else its code"),
+        )
+    },
     "lettering": Column(Type.TEXT, "the lettering of the line, as of the export"),
     "lettered_on": Column(Type.DATE, "its day"),
     "due_on": Column(Type.DATE, "when it is due, as the profile's `due` says; empty without"),

@@ -38,6 +38,14 @@ class Shaped:
     sections: pl.DataFrame | None = None
 
 
+@dataclass(frozen=True)
+class Axes:
+    """The columns axis_<axis> that go out, in their order, and a row (axis, section, section_label) per section."""
+
+    names: list[str]
+    labels: pl.DataFrame
+
+
 @dataclass
 class Corrections:
     """What rounding has added, by account: debit positive."""
@@ -87,7 +95,7 @@ def wanted_columns(loaded: LoadedFormat, axes: list[str]) -> set[str]:
 
 
 def shaped(
-    loaded: LoadedFormat, batches: Iterable[pl.DataFrame], axes: list[str], corrections: Corrections
+    loaded: LoadedFormat, batches: Iterable[pl.DataFrame], axes: Axes, corrections: Corrections
 ) -> Iterator[Shaped]:
     """Gives the lines of a format in batches of whole entries, merged, paired and rounded as it says."""
     if not are_needed(loaded):
@@ -126,14 +134,14 @@ def _entry_ids(gathered: str, first: int) -> pl.Expr:
     return (first + pl.when(is_first).then(0).otherwise(changed.cast(pl.Int64)).cum_sum()).cast(pl.Int64).alias(ENTRY)
 
 
-def _shape(loaded: LoadedFormat, batch: pl.DataFrame, axes: list[str], corrections: Corrections) -> Shaped:
+def _shape(loaded: LoadedFormat, batch: pl.DataFrame, axes: Axes, corrections: Corrections) -> Shaped:
     form = loaded.format
     if form.merge.entries != "entry":
         batch = _regrouped(batch)
     has_sections = any(made.record.per == "section" for made in loaded.records)
     lines, numbered = batch, None
     if not form.merge.is_identity or has_sections:
-        numbered = shape.numbered(batch, form.merge, axes)
+        numbered = shape.numbered(batch, form.merge, axes.names)
         lines = shape.merged(numbered)
         if not form.merge.is_identity:
             lines = _labelled(lines)
@@ -150,8 +158,15 @@ def _shape(loaded: LoadedFormat, batch: pl.DataFrame, axes: list[str], correctio
     sections = None
     if has_sections and numbered is not None:
         decimals = None if form.rounding is None else form.rounding.decimals
-        sections = shape.sections(numbered, lines, axes, decimals)
+        sections = _named(shape.sections(numbered, lines, axes.names, decimals), axes)
     return Shaped(lines, sections)
+
+
+def _named(sections: pl.DataFrame, axes: Axes) -> pl.DataFrame:
+    """The sections with their labels."""
+    labels = axes.labels.with_columns(pl.col("axis").str.strip_prefix(columns.AXIS))
+    joined = sections.join(labels, on=["axis", "section"], how="left", maintain_order="left")
+    return joined.with_columns(pl.coalesce("section_label", "section").alias("section_label"))
 
 
 def _regrouped(batch: pl.DataFrame) -> pl.DataFrame:

@@ -20,7 +20,7 @@ import polars as pl
 
 from pipeline.errors import ExportError, FormatError, UsageError
 from pipeline.exports import columns, record
-from pipeline.exports.entries import wanted_columns
+from pipeline.exports.entries import Axes, wanted_columns
 from pipeline.exports.format import load_format, parse_format, shipped
 from pipeline.exports.known import attach_known
 from pipeline.exports.profile import Profile, load_profile
@@ -34,7 +34,7 @@ from schemas.currencies import MINOR_UNITS
 from schemas.terms import Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from pipeline.exports.format import LoadedFormat
     from pipeline.ledger.store import Store
@@ -413,9 +413,10 @@ def _written(
     _attach_lines(session, request, profile)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-    used = _axes_used(session)
+    used = [f"{columns.AXIS}{axis}" for axis in profile.axes] or _axes_used(session)
     loaded = loaded.with_axes(used)
-    files = Files(loaded, out, used, keep=keep)
+    labels = session.query("select 'axis_' || axis as axis, section, name as section_label from sections order by all")
+    files = Files(loaded, out, Axes(used, labels), keep=keep)
     try:
         for group in _groups(session, loaded, request, totals, axes=used, about=about):
             files.write(group)
@@ -506,15 +507,31 @@ def _groups(
 _SPLIT = {"fiscal_year": "fiscal_year", "journal_code": "journal_code", "month_on": "date_trunc('month', entry_date)"}
 
 
-def _lines(session: Session, columns_wanted: set[str], key: str | None, value: Any, said: str) -> Any:
-    """A query over export_lines; a section on an axis that the ledger no longer has is empty."""
+def _lines(
+    session: Session, columns_wanted: set[str], key: str | None, value: Any, said: str, axes: Sequence[str] = ()
+) -> Any:
+    """A query over export_lines; a section on an axis that the ledger does not have is empty."""
     present = {name for (name, *_) in session.con.execute("describe export_lines").fetchall()}
+    made = _sections([axis for axis in axes if axis in present])
     selected = ", ".join(
-        identifier(name) if name in present else f"null::varchar as {identifier(name)}"
+        identifier(name) if name in present else f"{made.get(name, 'null::varchar')} as {identifier(name)}"
         for name in sorted(columns_wanted)
     )
     where, params = ("", {}) if key is None else (f"where {_SPLIT[key]} = $value", {"value": value})
     return session.con.sql(said.format(selected=selected, where=where), params=params)
+
+
+def _sections(axes: list[str]) -> dict[str, str]:
+    """The columns section_<n> and section_<n>_label: codes and labels on the first, second… axis."""
+    made: dict[str, str] = {}
+    for number, axis in enumerate(axes, start=1):
+        code = f"export_lines.{identifier(axis)}"
+        label = (
+            f"select sections.name from sections "
+            f"where sections.axis = '{axis.removeprefix(columns.AXIS)}' and sections.section = {code}"
+        )
+        made |= {f"section_{number}": code, f"section_{number}_label": f"coalesce(({label}), {code})"}
+    return made
 
 
 def _batches(
@@ -525,7 +542,9 @@ def _batches(
     order = dict.fromkeys([*gathered, *loaded.format.order, *columns.KEYS["lines"]])
     ordered = ", ".join(f"{_ORDER.get(name) or identifier(name)} nulls first" for name in order)
     wanted = wanted_columns(loaded, axes)
-    lines = _lines(session, wanted, key, value, f"select {{selected}} from export_lines {{where}} order by {ordered}")
+    lines = _lines(
+        session, wanted, key, value, f"select {{selected}} from export_lines {{where}} order by {ordered}", axes
+    )
     for batch in lines.to_arrow_reader(_BATCH):
         frame = pl.from_arrow(batch)
         assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a batch is no column

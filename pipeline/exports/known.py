@@ -23,6 +23,7 @@ _LAST_BY = {
     "legal_entities": ("legal_entity",),
     "bank_accounts": ("legal_entity", "bank_account"),
     "employees": ("employee",),
+    "sections": ("axis", "section"),
     "journals": ("legal_entity", "journal", "code"),
     "chart_of_accounts": ("legal_entity", "role", "key", "employee", "account"),
 }

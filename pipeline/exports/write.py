@@ -16,7 +16,7 @@ from pipeline.errors import ExportError, FormatError
 from pipeline.exports import columns
 from pipeline.exports.cells import byte_order_mark, encoded
 from pipeline.exports.description import TEXTS
-from pipeline.exports.entries import ENTRY, Corrections, Shaped, shaped
+from pipeline.exports.entries import ENTRY, Axes, Corrections, Shaped, shaped
 from pipeline.exports.render import Renderer, Sums, Writer, total
 from pipeline.exports.write_delimited import Delimited
 from pipeline.exports.write_fixed import Fixed, Lines
@@ -136,7 +136,7 @@ class Group:
 class Files:
     """The files of an export while they are written. keep: without it they are counted and forgotten."""
 
-    def __init__(self, loaded: LoadedFormat, out: Path | None, axes: list[str], *, keep: bool = True) -> None:
+    def __init__(self, loaded: LoadedFormat, out: Path | None, axes: Axes, *, keep: bool = True) -> None:
         self._loaded = loaded
         self._out = out
         self._axes = axes

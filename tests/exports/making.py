@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.exports import columns
+from pipeline.exports.entries import Axes
 from pipeline.exports.expressions import Type
 from pipeline.exports.format import LoadedFormat, parse_format
 from pipeline.exports.render import Sums
@@ -104,7 +105,7 @@ def made_files(loaded: LoadedFormat, *batches: pl.DataFrame, facts: dict[str, An
         write_payments(loaded, batches[0], about, sink)
         return [sink.put()]
     totals = [{"journal_code": "NDF", "entries": 1, "debit": Decimal(1), "credit": Decimal(1), "currency_digits": 2}]
-    files = Files(loaded, None, ["axis_project"])
+    files = Files(loaded, None, Axes(["axis_project"], LABELS))
     accounts = pl.concat(batches).select(columns.ACCOUNT_COLUMNS).unique().sort(pl.all()) if batches else None
     files.write(Group(about, totals, sums_of(*batches), lambda: batches, lambda: accounts))
     return files.files()
@@ -115,6 +116,9 @@ def sums_of(*batches: pl.DataFrame) -> Sums:
     every = pl.concat(batches) if batches else lines()
     entries = every.select("journal_code", "fiscal_year", "entry_number").n_unique()
     return Sums(len(every), entries, every["debit"].sum() or Decimal(0), every["credit"].sum() or Decimal(0))
+
+
+LABELS = pl.DataFrame({"axis": ["axis_project"], "section": ["P1"], "section_label": ["First"]})
 
 
 def stream(content: bytes) -> io.BytesIO:
