@@ -94,6 +94,7 @@ golden: install ## Write the golden files again from what the code does now; rev
 .PHONY: docs
 docs: install ## Write the generated pages again (the tests fail while they are stale)
 	$(BIN)/python -m schemas.dictionary
+	$(BIN)/python -m pipeline.exports.pages
 
 .PHONY: lock
 lock: install ## Compile requirements/*.txt; ARGS=--upgrade takes newer versions

@@ -258,12 +258,39 @@ def list_exports(store: Path, as_json: bool) -> None:
 
 
 @main.command()
-def formats() -> None:
-    """List what can be exported."""
-    from pipeline.exports.export import formats as known
+@click.argument("name", required=False)
+@click.option("--check", "checked", type=_FILE, multiple=True, help="Say what is wrong with a format file, by line.")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema by which editors complete a format file.")
+@_as_json
+@click.pass_context
+def formats(ctx: click.Context, name: str | None, checked: tuple[Path, ...], schema: bool, as_json: bool) -> None:
+    """List what can be exported, show what there is to know of one format, or check format files."""
+    from pipeline.exports import pages
+    from pipeline.exports.format import load_format
+    from pipeline.exports.lint import lint, shipped_formats
 
-    for name, title in known():
-        click.echo(f"{name:<16} {title}")
+    if schema:
+        click.echo(json.dumps(pages.schema(), ensure_ascii=False, indent=2))
+    elif checked:
+        found = [(path, finding) for path in checked for finding in lint(path)]
+        for path, finding in found:
+            said = " ".join(finding.message.split())
+            click.echo(f"{path}:{finding.line}: {'error' if finding.is_error else 'warning'}: {said}")
+        if any(finding.is_error for _, finding in found):
+            ctx.exit(2)
+        click.echo(f"{len(checked)} checked, {len(found)} warnings")
+    elif name is not None:
+        click.echo(pages.page(load_format(name, pages.wishes_of(name))))
+    else:
+        known = shipped_formats()
+        if as_json:
+            keys = ("title", "package", "kind", "confidence", "unsure")
+            rows = [{"name": one.name, **{key: getattr(one.format, key) for key in keys}} for one in known]
+            click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+            return
+        for one in known:
+            doubt = f"  ({one.format.confidence} confidence)" if one.format.confidence in ("medium", "low") else ""
+            click.echo(f"{one.name:<24} {one.format.title}{doubt}")
 
 
 @main.command()

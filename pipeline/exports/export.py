@@ -21,7 +21,7 @@ import polars as pl
 from pipeline.errors import ExportError, FormatError, UsageError
 from pipeline.exports import columns, record
 from pipeline.exports.entries import Axes, wanted_columns
-from pipeline.exports.format import load_format, parse_format, shipped
+from pipeline.exports.format import load_format, parse_format
 from pipeline.exports.known import attach_known
 from pipeline.exports.profile import Profile, load_profile
 from pipeline.exports.record import Figures, Request, cancel, exports
@@ -49,7 +49,6 @@ __all__ = [
     "export",
     "export_order",
     "exports",
-    "formats",
     "load_profile",
 ]
 
@@ -271,11 +270,6 @@ def export_order(store: Store, *, order: str, out: Path) -> list[File]:
         made = [sinks[0].put()]
         sync_folder(out)
     return made
-
-
-def formats() -> list[tuple[str, str]]:
-    """The formats that come with the program: name and title."""
-    return [(name, load_format(name).format.title) for name in shipped()]
 
 
 # ----------------------------------------------------------------------------------------------------- selection

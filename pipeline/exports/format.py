@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -35,7 +36,7 @@ from pipeline.exports.expressions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pipeline.exports.description import FieldFormat, Per
 
@@ -183,8 +184,14 @@ def shipped() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FORMATS.glob("*.toml")))
 
 
-def parse_format(name: str, text: str, wishes: Wishes | None = None) -> LoadedFormat:
-    """Reads a format's text. Raises: FormatError as load_format does."""
+def parse_format(
+    name: str, text: str, wishes: Wishes | None = None, findings: list[FormatError] | None = None
+) -> LoadedFormat:
+    """Reads a format's text.
+
+    findings: given a list, what is wrong in single fields and records is added to it and does not end the reading.
+    Raises: FormatError as load_format does.
+    """
     where = f"format {name}.toml"
     asked = wishes or Wishes()
     try:
@@ -201,7 +208,7 @@ def parse_format(name: str, text: str, wishes: Wishes | None = None) -> LoadedFo
         read = Format.model_validate({**_substituted(raw, settings, where), **asked.keys})
     except ValidationError as error:
         raise FormatError(invalid(error, raw), where=where, mend=_MORE) from None
-    scope = _Scope.of(read, settings, asked)
+    scope = replace(_Scope.of(read, settings, asked), findings=findings)
     for column in read.order:
         if column not in {**scope.lines, "line_number": None}:
             raise FormatError(f"there is no column {column} to order by", where=f"{where}, order", mend=_MORE)
@@ -268,6 +275,7 @@ class _Scope:
     lines: Mapping[str, Column]
     settings: Mapping[str, str | int | bool]
     overrides: Mapping[str, Typed]
+    findings: list[FormatError] | None = None
 
     @classmethod
     def of(cls, form: Format, settings: Mapping[str, str | int | bool], asked: Wishes) -> _Scope:
@@ -293,13 +301,31 @@ class _Scope:
         return compile_expression(source, scope, place)
 
     def text(self, source: str, known: Mapping[str, Column], place: str) -> Typed:
-        return _written(self.compile(source, known, place), place)
+        with self.finding():
+            return _written(self.compile(source, known, place), place)
+        return _NOTHING
 
     def condition(self, source: str, known: Mapping[str, Column], place: str) -> Typed:
-        made = self.compile(source, known, place)
-        if made.type != Type.BOOLEAN:
-            raise FormatError(f"a condition is wanted here, not {made.type}", where=place)
-        return made
+        with self.finding():
+            made = self.compile(source, known, place)
+            if made.type != Type.BOOLEAN:
+                raise FormatError(f"a condition is wanted here, not {made.type}", where=place)
+            return made
+        return _NOTHING
+
+    @contextmanager
+    def finding(self) -> Iterator[None]:
+        """Ends the reading at what is wrong, or keeps it and goes on."""
+        try:
+            yield
+        except FormatError as error:
+            if self.findings is None:
+                raise
+            self.findings.append(error)
+
+
+#: what stands for an expression that cannot be read, while others are looked at
+_NOTHING = Typed(Type.TEXT, pl.lit(""), "")
 
 
 def _sources(record: Record) -> list[str]:
@@ -414,6 +440,12 @@ def _at(at: object) -> str:
 
 def _cell(form: Format, field: FieldFormat, scope: _Scope, known: Mapping[str, Column], place: str) -> Cell:
     """Compiles a field. Raises: FormatError naming it."""
+    with scope.finding():
+        return _compiled_cell(form, field, scope, known, place)
+    return Cell(field.name, field, _NOTHING, place)
+
+
+def _compiled_cell(form: Format, field: FieldFormat, scope: _Scope, known: Mapping[str, Column], place: str) -> Cell:
     if field.source == columns.EVERY_AXIS:
         if form.kind == "fixed" or form.of != "lines" or known is columns.FILES:
             raise FormatError("which axes there are depends on the company: name one", where=place)
