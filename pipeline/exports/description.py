@@ -17,7 +17,7 @@ TEXTS = frozenset({"delimited", "fixed", "text", "xml", "json"})
 #: what the record with the names of the fields is called
 NAMES = "names"
 Character = Annotated[str, Field(min_length=1, max_length=1)]
-Encoding = Literal["utf-8", "utf-8-sig", "utf-16", "cp1252", "iso8859-1", "iso8859-15", "ascii", "cp850"]
+Encoding = Literal["utf-8", "utf-8-sig", "utf-16", "cp1252", "iso8859-1", "iso8859-15", "ascii", "cp850", "mac_roman"]
 _AT = re.compile(r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?\Z")
 _SETTING = re.compile(r"[a-z][a-z0-9_]*\Z")
 

@@ -151,7 +151,7 @@ def test_what_is_written_is_read_back(texts: list[str], separator: str) -> None:
     assert read == [["L", "D"], *([text, text[::-1]] for text in texts)]
 
 
-@given(st.lists(TEXTS, min_size=1, max_size=6), st.sampled_from(["cp1252", "iso8859-15", "ascii", "cp850"]))
+@given(st.lists(TEXTS, min_size=1, max_size=6), st.sampled_from(["cp1252", "iso8859-15", "ascii", "cp850", "mac_roman"]))
 def test_one_record_a_line_whatever_the_texts(texts: list[str], encoding: str) -> None:
     loaded = a_format(
         LABEL + field(name='"D"', from_='"document"'),
