@@ -108,6 +108,7 @@ FILES: dict[str, Column] = {
 DERIVED: dict[str, Column] = {
     "line_in_entry": Column(Type.NUMBER, "1, 2, 3… of the lines written of the entry"),
     "entry_lines": Column(Type.NUMBER, "how many lines are written of the entry"),
+    "entry_label": Column(Type.TEXT, "label of the first of its lines in the ledger, whatever the profile's labels"),
     "entry_debit": Column(Type.AMOUNT, "sum of their debits", "currency_digits"),
     "entry_credit": Column(Type.AMOUNT, "sum of their credits", "currency_digits"),
     "line_in_file": Column(Type.NUMBER, "1, 2, 3… of the lines of the file"),

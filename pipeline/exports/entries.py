@@ -82,6 +82,8 @@ def wanted_columns(loaded: LoadedFormat, axes: list[str]) -> set[str]:
     wanted -= columns.FILES.keys() - columns.LINES.keys()
     if are_needed(loaded):
         wanted |= {"debit", "credit"}
+    if "entry_label" in loaded.read_columns:
+        wanted.add("label")
     if any(made.record.per == "section" for made in loaded.records):
         wanted |= {*_SHAPED, *axes}
     if form.shape != "lines" or form.rounding is not None or not form.merge.is_identity:

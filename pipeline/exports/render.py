@@ -162,6 +162,8 @@ class Renderer:
             for side in ("debit", "credit")
             if f"entry_{side}" in self._reads
         ]
+        if "entry_label" in self._reads:
+            made.append(pl.col("label").sort_by("line_number").first().over(ENTRY).alias("entry_label"))
         if "line_in_file" in self._reads:
             made.append((pl.int_range(pl.len(), dtype=pl.Int64) + (1 + before[0])).alias("line_in_file"))
         if "entry_in_file" in self._reads:

@@ -151,7 +151,9 @@ def test_what_is_written_is_read_back(texts: list[str], separator: str) -> None:
     assert read == [["L", "D"], *([text, text[::-1]] for text in texts)]
 
 
-@given(st.lists(TEXTS, min_size=1, max_size=6), st.sampled_from(["cp1252", "iso8859-15", "ascii", "cp850", "mac_roman"]))
+@given(
+    st.lists(TEXTS, min_size=1, max_size=6), st.sampled_from(["cp1252", "iso8859-15", "ascii", "cp850", "mac_roman"])
+)
 def test_one_record_a_line_whatever_the_texts(texts: list[str], encoding: str) -> None:
     loaded = a_format(
         LABEL + field(name='"D"', from_='"document"'),
@@ -172,3 +174,13 @@ def test_batches_make_no_difference() -> None:
     loaded = a_format(LABEL, encoding='"cp1252"', unknown_characters='"replace"')
     assert made(loaded, frame) == made(loaded, *(frame[n : n + 3] for n in range(0, 20, 3)))
     assert isinstance(frame, pl.DataFrame)
+
+
+def test_an_entry_has_the_label_of_its_first_line_in_whatever_order_it_is_written() -> None:
+    loaded = a_format(
+        field(name='"a"', from_='"label"') + field(name='"b"', from_='"entry_label"'),
+        order='["entry_number", "third_party", "line_number"]',
+    )
+    first, second = {"entry_number": 1, "label": "meal"}, {"entry_number": 2, "label": "hotel"}
+    rows = lines(first | {"line_number": 2}, first | {"line_number": 1, "label": "March"}, second | {"line_number": 1})
+    assert made(loaded, rows) == b"a,b\r\nmeal,March\r\nMarch,March\r\nhotel,hotel\r\n"
