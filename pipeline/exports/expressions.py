@@ -345,6 +345,14 @@ FUNCTIONS: dict[str, Function] = {
     "minus": Function(
         (Type.AMOUNT,), lambda amount: replace(amount, value=-amount.value), "the amount with the other sign"
     ),
+    "round": Function(
+        (Type.AMOUNT, _NUMBER_CONSTANT),
+        lambda amount, scale: replace(
+            amount,
+            value=amount.value.round(_scale(scale), mode="half_away_from_zero").cast(pl.Decimal(18, _DECIMALS)),
+        ),
+        "the amount rounded to so many decimals, half away from zero",
+    ),
     "digits": Function(
         (Type.NUMBER,), lambda number: _texts(number, text_of(number), is_figure=True), "the number as a text"
     ),
