@@ -361,7 +361,9 @@ class Format(_Keys):
             first = next((record for record in written if record.per == "line" and record.field), None)
             if first is not None:
                 row = [field.name for field in first.field]
-                made.append(Record(name=NAMES, per="file", row=row, into=first.into, sheet=first.sheet))
+                names = Record(name=NAMES, per="file", row=row, into=first.into, sheet=first.sheet)
+                at = written.index(first)
+                return [*made, *written[:at], names, *written[at:]]
         return made + written
 
     @property
