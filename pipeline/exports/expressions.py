@@ -323,6 +323,25 @@ def _default(text: Typed, other: Typed) -> Typed:
     return _texts(both, value, is_figure=text.is_figure and other.is_figure)
 
 
+def _only(text: Typed, listed: Typed) -> Typed:
+    value = text_of(text)
+    broken = value.str.contains(_others(str(listed.constant)))
+    check = Check(broken, value, f"has other characters than {listed.constant}")
+    return replace(_texts(text, value), checks=(*text.checks, check))
+
+
+def _around(text: Typed, before: Typed, after: Typed) -> Typed:
+    value = text_of(text)
+    made = pl.when(value == "").then(pl.lit("")).otherwise(text_of(before) + value + text_of(after))
+    given = (text, before, after)
+    return Typed(
+        Type.TEXT,
+        made,
+        columns=frozenset().union(*(part.columns for part in given)),
+        checks=tuple(check for part in given for check in part.checks),
+    )
+
+
 FUNCTIONS: dict[str, Function] = {
     "date": Function(
         (Type.DATE, _TEXT_CONSTANT),
@@ -399,6 +418,11 @@ FUNCTIONS: dict[str, Function] = {
         lambda text, kept: _texts(text, text_of(text).str.replace_all(_others(str(kept.constant)), "")),
         "only those of its characters that the second text lists: a-z is a range, a - at its end is a -",
     ),
+    "only": Function(
+        (Type.TEXT, _TEXT_CONSTANT),
+        _only,
+        "as it is, and an error where it has a character that the second text does not list",
+    ),
     "swap": Function(
         (Type.TEXT, _TEXT_CONSTANT, _TEXT_CONSTANT),
         lambda text, kept, other: _texts(
@@ -438,6 +462,11 @@ FUNCTIONS: dict[str, Function] = {
         lambda number, other: replace(number, value=number.value + _whole(other), constant=None),
         "the number and the second one",
     ),
+    "less": Function(
+        (Type.NUMBER, _NUMBER_CONSTANT),
+        lambda number, other: replace(number, value=number.value - _whole(other), constant=None),
+        "the number without the second one",
+    ),
     "times": Function(
         (Type.NUMBER, _NUMBER_CONSTANT),
         lambda number, other: replace(number, value=number.value * _whole(other), constant=None),
@@ -455,6 +484,11 @@ FUNCTIONS: dict[str, Function] = {
         (Type.DATE,), lambda day: replace(day, value=day.value.dt.month_end()), "the last day of its month"
     ),
     "default": Function((Type.TEXT, Type.TEXT), _default, "the first text, or the second where that is empty"),
+    "around": Function(
+        (Type.TEXT, Type.TEXT, Type.TEXT),
+        _around,
+        "the text with the second one before it and the third one after it; empty where it is empty",
+    ),
     "empty": Function(
         (Type.TEXT,),
         lambda text: replace(text, type=Type.BOOLEAN, value=text_of(text) == "", is_figure=False, constant=None),
