@@ -497,11 +497,19 @@ FUNCTIONS: dict[str, Function] = {
 }
 #: compiled apart, since its first value names a table of the format
 _LOOKUP = "lookup"
+#: compiled apart, since its text names columns
+_FILL = "fill"
+#: {column}, {column:%Y} for a date, {column|other} for a text that may be empty
+_BRACES = re.compile(r"\{([^{}:|]*)(?::([^{}|]*))?(?:\|([^{}]*))?\}")
 MEANINGS: dict[str, tuple[str, str]] = {
     **{name: (", ".join(function.takes), function.meaning) for name, function in FUNCTIONS.items()},
     _LOOKUP: (
         f"{_TEXT_CONSTANT}, {Type.TEXT}, {Type.TEXT}",
         "what the format's table [maps.<first>] has for the second; the third where it has nothing",
+    ),
+    _FILL: (
+        _TEXT_CONSTANT,
+        "the text with the columns in place of their names in braces: {account}, {entry_date:%Y-%m}, {section_1|other}",
     ),
 }
 
@@ -574,6 +582,8 @@ class _Compiler:
         given = [self.compile(child, depth) for child in rest]
         if name == _LOOKUP:
             return self._lookup(node, given)
+        if name == _FILL:
+            return self._fill(node, given)
         function = FUNCTIONS.get(str(name))
         if function is None:
             raise _WrongTypeError(f"there is no function {name}; there are {', '.join(MEANINGS)}", node)
@@ -603,6 +613,34 @@ class _Compiler:
         found = mapped(text_of(text), self.names.maps[str(table.constant)])
         both = replace(text, columns=text.columns | other.columns, checks=(*text.checks, *other.checks))
         return _texts(both, pl.coalesce(found, text_of(other)))
+
+    def _fill(self, node: Tree[Any], given: list[Typed]) -> Typed:
+        if len(given) != 1 or not isinstance(given[0].constant, str):
+            raise _WrongTypeError(f"{_FILL} takes {_TEXT_CONSTANT}", node)
+        text = given[0].constant
+        parts, end = [_constant_text("")], 0
+        for found in _BRACES.finditer(text):
+            name, form, other = found.groups()
+            column = self.names.columns.get(name)
+            if column is None:
+                raise _WrongTypeError(f"{_FILL}: there is no column {name}", node)
+            filled = self.names.overrides.get(name) or column_value(name, column)
+            if (form is not None) != (column.type == Type.DATE) or column.type in (Type.AMOUNT, Type.BOOLEAN):
+                raise _WrongTypeError(f"{_FILL}: {name} is {column.type}; dates are written {{{name}:%Y-%m-%d}}", node)
+            try:
+                filled = filled if form is None else date_text(filled, form)
+            except ValueError as error:
+                raise _WrongTypeError(f"{_FILL}: {error}", node) from None
+            parts += [
+                _constant_text(text[end : found.start()]),
+                filled if other is None else _default(filled, _constant_text(other)),
+            ]
+            end = found.end()
+        parts.append(_constant_text(text[end:]))
+        if any(re.search("[{}]", str(part.constant or "")) for part in parts):
+            raise _WrongTypeError(f"{_FILL}: a brace in {text!r} has no fellow", node)
+        value = pl.concat_str([text_of(part) for part in parts])
+        return replace(_merged(parts), type=Type.TEXT, value=value)
 
     def _joined(self, node: Tree[Any], depth: int) -> Typed:
         parts = self._children(node, depth)

@@ -120,6 +120,11 @@ def test_an_amount_is_never_rounded_in_silence() -> None:
     assert "more decimals" in check.what
 
 
+def test_a_character_that_a_text_may_not_have_is_an_error() -> None:
+    (check,) = compile_expression("only(label, 'a-zA-Z')", Names(columns.LINES), "test").checks
+    assert LINES.select(check.broken).to_series().to_list() == [True, False]
+
+
 def test_a_check_holds_only_where_its_branch_is_taken() -> None:
     typed = compile_expression("if entry_number = 12 then amount(amount, 1, ',') else ''", Names(columns.LINES), "test")
     assert [LINES.select(check.broken.any()).item() for check in typed.checks] == [False]
