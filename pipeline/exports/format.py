@@ -126,7 +126,7 @@ class LoadedFormat:
         """The format with a field for each of the columns `axis_<axis>` of the ledger in place of `axis_*`."""
         records = []
         for made in self.records:
-            if made.record.name == NAMES and made.record.row is not None:
+            if made.record.name == NAMES and made.record.row == [cell.name for cell in self.cells]:
                 row = [cell.name for cell in _every_axis(self.cells, names)]
                 records.append(replace(made, record=made.record.model_copy(update={"row": row})))
             else:
@@ -283,6 +283,7 @@ class _Scope:
         if form.of == "lines":
             known |= columns.DERIVED | {name: column for name, column in columns.FILES.items() if name not in known}
             said = [part for record in form.records for part in _sources(record)]
+            said += [value for value in settings.values() if isinstance(value, str)]  # columns of fill()
             known |= {axis: columns.axis_column() for axis in re.findall(r"\baxis_[a-z][a-z0-9_]*", " ".join(said))}
             if form.shape == "pairs":
                 known |= columns.contra_columns()
