@@ -87,9 +87,16 @@ class Renderer:
             if record.record.per == "file" and record.record.place == "start":
                 made.append((record, rank, self._of_file(record, totals)))
             elif record.record.per == "account" and accounts is not None:
-                rows = self._chosen(record, accounts.with_columns(self._literals))
+                rows = self._chosen(record, self._with_facts(accounts))
                 made.append((record, rank, self._writer.records(record, rows).unique().sort()))
         return _by_file([_Piece(record.record.into, _places(texts, rank), texts) for record, rank, texts in made])
+
+    def _with_facts(self, accounts: pl.DataFrame) -> pl.DataFrame:
+        """The accounts with the columns of the file beside their own."""
+        of_file = sorted(columns.FILES.keys() - set(accounts.columns))
+        return accounts.with_columns(
+            pl.lit(self._facts.get(name), _POLARS[columns.FILES[name].type]).alias(name) for name in of_file
+        )
 
     def batch(self, shaped: Shaped) -> dict[str, pl.Series]:
         """The records of a batch of lines."""
