@@ -20,6 +20,7 @@ Character = Annotated[str, Field(min_length=1, max_length=1)]
 Encoding = Literal["utf-8", "utf-8-sig", "utf-16", "cp1252", "iso8859-1", "iso8859-15", "ascii", "cp850", "mac_roman"]
 _AT = re.compile(r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?\Z")
 _SETTING = re.compile(r"[a-z][a-z0-9_]*\Z")
+_SHEET = re.compile(r"[^\[\]:*?/\\]{0,31}\Z")
 
 #: the keys that say something in some kinds only
 _KEYS_OF: dict[str, frozenset[str]] = {
@@ -35,6 +36,8 @@ _KEYS_OF: dict[str, frozenset[str]] = {
     "template": frozenset({"xlsx"}),
     "totals_sheet": frozenset({"xlsx"}),
     "pack": TEXTS,
+    "max_lines": TEXTS,
+    "max_entries": TEXTS,
 }
 _FIELD_KEYS_OF: dict[str, frozenset[str]] = {
     "at": frozenset({"fixed"}),
@@ -385,6 +388,12 @@ def _check_record(form: Format, record: Record, place: str) -> None:
         raise ValueError(message)
     if record.sheet and form.kind != "xlsx":
         message = f"{place}sheet says nothing in a format of kind {form.kind}"
+        raise ValueError(message)
+    if not _SHEET.match(record.sheet):
+        message = f"{place}no sheet can be called {record.sheet!r}: at most 31 characters, none of [ ] : * ? / \\"
+        raise ValueError(message)
+    if record.sheet.lower() == "totals" and form.totals_sheet:
+        message = f"{place}the totals stand on that sheet: write totals_sheet = false"
         raise ValueError(message)
     _check_fields(form, record, place)
 

@@ -2,35 +2,93 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pipeline.exports.render import Sums
+from pipeline.exports.entries import Shaped, are_needed
+from pipeline.exports.render import Renderer, Sums
 from pipeline.exports.write_parquet import write_parquet
-from pipeline.exports.write_xlsx import write_xlsx
+from pipeline.exports.write_xlsx import Workbook, sheet_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import BinaryIO
 
-    from pipeline.exports.entries import Shaped
     from pipeline.exports.format import LoadedFormat
     from pipeline.exports.write import Group, Sink
 
+#: lines that are cells at a time
+_SLICE = 10_000
+
 
 def write_workbook(
-    loaded: LoadedFormat, batches: Iterable[Shaped], facts: Mapping[str, Any], group: Group, sink: Sink
+    loaded: LoadedFormat,
+    batches: Iterable[Shaped],
+    facts: Mapping[str, Any],
+    group: Group,
+    sink: Sink,
+    totals: Sums | None = None,
 ) -> Sums:
-    """Writes the lines of a group to one file of typed columns; returns what was written."""
-    sums = Sums()
+    """Writes the lines of a group to one file of typed columns; returns what was written.
 
-    def counted() -> Iterator[Shaped]:
-        for shaped in batches:
-            sums.add(shaped.lines)
-            yield shaped
-
+    totals: what will be written. Raises: ExportError naming the field and the row of a value
+    that the format does not allow or no cell can hold, and where there are more rows than a sheet has.
+    """
     target: BinaryIO = sink  # type: ignore[assignment]  # it is written to and flushed, nothing else
     if loaded.format.kind == "parquet":
+        sums = Sums()
+
+        def counted() -> Iterator[Shaped]:
+            for shaped in batches:
+                sums.add(shaped.lines)
+                yield shaped
+
         write_parquet(loaded, counted(), target)
+        return sums
+    return _write_xlsx(loaded, batches, facts, group, target, totals or group.sums)
+
+
+def _write_xlsx(
+    loaded: LoadedFormat,
+    batches: Iterable[Shaped],
+    facts: Mapping[str, Any],
+    group: Group,
+    target: BinaryIO,
+    totals: Sums,
+) -> Sums:
+    loaded = _by_sheet(loaded)
+    has_totals = loaded.format.totals_sheet and bool(group.totals)
+    workbook = Workbook(loaded, has_totals=has_totals)
+    renderer = Renderer(loaded, workbook.writer, facts)
+    try:
+        for sheet, rows in renderer.start(group.accounts(), totals).items():
+            workbook.put(sheet, rows)
+        for shaped in batches:
+            for part in _parts(loaded, shaped):
+                for sheet, rows in renderer.batch(part).items():
+                    workbook.put(sheet, rows)
+        for sheet, rows in renderer.end().items():
+            workbook.put(sheet, rows)
+        if has_totals:
+            workbook.put_totals(group.totals)
+    except BaseException:
+        workbook.discard()
+        raise
+    workbook.close(target)
+    return renderer.sums
+
+
+def _by_sheet(loaded: LoadedFormat) -> LoadedFormat:
+    """The format with its sheets as the files that its records go into: rows are ordered sheet by sheet."""
+    records = tuple(
+        replace(made, record=made.record.model_copy(update={"into": sheet_of(made)})) for made in loaded.records
+    )
+    return replace(loaded, records=records)
+
+
+def _parts(loaded: LoadedFormat, shaped: Shaped) -> Iterator[Shaped]:
+    """A batch in parts, where lines are written one by one: a row of cells is long, and its lines are not."""
+    if are_needed(loaded) or shaped.sections is not None:
+        yield shaped
     else:
-        write_xlsx(loaded, counted(), facts, group.totals, target)
-    return sums
+        yield from (Shaped(lines) for lines in shaped.lines.iter_slices(_SLICE))

@@ -10,12 +10,13 @@ from datetime import date, datetime
 from pathlib import Path
 
 import openpyxl
+import polars as pl
 import pytest
 
-from pipeline.errors import ExportError
+from pipeline.errors import ExportError, FormatError
 from pipeline.exports import write_xlsx
-from pipeline.exports.format import load_format
-from tests.exports.making import lines, made, stream
+from pipeline.exports.format import LoadedFormat, load_format
+from tests.exports.making import a_format, field, lines, made, stream
 
 TEXTS = ["=1+1", "+33 1", "-2", "@SUM(A1)", "#N/A", "00123", "1e5", "2026-01-01", "TRUE", " a ", "é日\nb"]
 
@@ -104,3 +105,169 @@ def test_libreoffice_reads_what_was_written(program: Callable[[str], str], tmp_p
     assert {row["Debit"] for row in read} == {"1234.5"}
     assert {row["Account"] for row in read} == {"625100"}
     assert date(2026, 1, 12).isoformat() in {row["Date"] for row in read}
+
+
+RECORDS = """
+[[record]]
+name = "head"
+per  = "file"
+field = [
+    { name = "company", expression = "entity_name", column = "B" },
+    { name = "lines",   from = "file_lines" },
+    { name = "debit",   from = "file_debit", column = "F" },
+]
+
+[[record]]
+per = "file"
+row = []
+
+[[record]]
+name = "names"
+per  = "file"
+row  = ["Kind", "Account", "Amount", "Day"]
+
+[[record]]
+name = "entry"
+per  = "entry"
+field = [
+    { name = "kind", value = "E" },
+    { name = "day",  from = "entry_date", column = "D" },
+    { name = "number", from = "entry_number", column = "C" },
+]
+
+[[record]]
+name = "line"
+field = [
+    { name = "kind", value = "L" },
+    { name = "account", from = "account", required = true },
+    { name = "amount", from = "amount" },
+]
+
+[[record]]
+name = "vat"
+when = "role = 'vat'"
+sheet = "VAT & more"
+field = [
+    { name = "label", from = "label", column = "C", length = 4, overflow = "cut", width = 30 },
+    { name = "code", from = "vat_code", column = "A", map = { V20 = "1" } },
+]
+
+[[record]]
+name = "section"
+per  = "section"
+when = "section_amount <> 0"
+field = [
+    { name = "kind", value = "S" },
+    { name = "section", from = "section" },
+    { name = "percent", from = "section_percent", number_format = "0.00" },
+]
+
+[[record]]
+per   = "entry"
+place = "end"
+text  = "'end of ' & document"
+
+[[record]]
+per   = "file"
+place = "end"
+row   = ["=END()"]
+"""
+
+
+def sheet_values(content: bytes, sheet: str = "Entries") -> list[tuple[object, ...]]:
+    rows = workbook(content)[sheet].iter_rows(values_only=True)
+    return [tuple(row[: max((n for n, cell in enumerate(row, 1) if cell is not None), default=0)]) for row in rows]
+
+
+def several_records(**keys: str) -> LoadedFormat:
+    return a_format(RECORDS, kind='"xlsx"', totals_sheet="false", **keys)
+
+
+def entries() -> pl.DataFrame:
+    return lines(
+        {"axis_project": "P1"},
+        {"role": "vat", "account": "445660", "amount": "20", "vat_code": "V20", "label": "Train & so on"},
+        {"role": "employee", "account": "421000", "amount": "-120"},
+        {"entry_number": 2, "document": "R2", "amount": "7"},
+    )
+
+
+def test_records_stand_in_their_order_on_their_sheets() -> None:
+    content = made(several_records(), entries())
+    day = datetime(2026, 1, 12)  # noqa: DTZ001
+    assert workbook(content).sheetnames == ["Entries", "VAT & more"]
+    assert sheet_values(content) == [
+        (None, "Alpha", 4, None, None, 127),
+        (),
+        ("Kind", "Account", "Amount", "Day"),
+        ("E", None, 1, day),
+        ("L", "625100", 100),
+        ("S", "P1", 100),
+        ("L", "445660", 20),
+        ("L", "421000", -120),
+        ("end of R1",),
+        ("E", None, 2, day),
+        ("L", "625100", 7),
+        ("end of R2",),
+        ("=END()",),
+    ]
+    assert sheet_values(content, "VAT & more") == [("1", None, "Trai")]
+    sheet = workbook(content)["Entries"]
+    assert sheet.freeze_panes == "A4"
+    assert [cell.font.bold for cell in sheet[3]][:4] == [True] * 4
+    assert sheet["A13"].data_type == "s"
+    assert sheet["C6"].number_format == "0.00"
+    assert workbook(content)["VAT & more"].column_dimensions["C"].width == 30
+
+
+def test_batches_do_not_show() -> None:
+    once = made(several_records(), entries())
+    assert made(several_records(), entries()[:2], entries()[2:]) == once
+    plain = load_format("xlsx")
+    assert made(plain, entries()[:1], entries()[1:]) == made(plain, entries())
+
+
+def test_lines_merged_and_counted_before_they_are_written() -> None:
+    content = made(several_records(merge='{ charges = "account", vat = "account" }'), entries())
+    assert sheet_values(content)[0] == (None, "Alpha", 4, None, None, 127)
+
+
+def test_a_value_that_is_wanted_names_the_row() -> None:
+    with pytest.raises(ExportError, match=r"record line, field 2 \(account\), entry NDF 2026 1, line 2 .*is empty"):
+        made(several_records(), lines({}, {"account": ""}))
+
+
+def test_a_text_that_is_too_long_names_the_row() -> None:
+    form = a_format(field(name='"label"', from_='"label"', length="3"), kind='"xlsx"')
+    with pytest.raises(ExportError, match=r"'Train' has 5 characters, the field 3"):
+        made(form, lines({}))
+
+
+def test_two_fields_in_a_column() -> None:
+    twice = field(name='"a"', value='"1"', column='"B"') + field(name='"b"', value='"2"', column='"B"')
+    with pytest.raises(FormatError, match=r"field 2 \(b\).*column B has a field already"):
+        made(a_format(twice, kind='"xlsx"'), lines({}))
+
+
+def test_codes_of_characters_in_texts_are_texts() -> None:
+    content = made(a_format(field(name='"label"', from_='"label"'), kind='"xlsx"'), lines({"label": "a_x0041_x0042_"}))
+    with zipfile.ZipFile(stream(content)) as packed:
+        assert b"<t>a_x005F_x0041_x005F_x0042_</t>" in packed.read("xl/worksheets/sheet1.xml")
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"sheet": '"a/b"'}, "no sheet can be called 'a/b'"),
+        ({"sheet": '"Totals"'}, "write totals_sheet = false"),
+    ],
+)
+def test_sheets_that_cannot_be(keys: dict[str, str], said: str) -> None:
+    record = "\n[[record]]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
+    with pytest.raises(FormatError, match=said):
+        a_format(record + 'field = [{ name = "a", value = "1" }]', kind='"xlsx"')
+
+
+def test_a_workbook_has_all_lines() -> None:
+    with pytest.raises(FormatError, match="max_lines says nothing in a format of kind xlsx"):
+        a_format(field(name='"a"', value='"1"'), kind='"xlsx"', max_lines="5")
