@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,20 @@ def written(company: Company, out: str = "out") -> dict[str, bytes]:
     if not folder.exists():
         return {}
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if not path.name.startswith("control_")}
+
+
+def unpacked(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Returns the files, what is in archives in place of these, named after both: how they are packed may change."""
+    made: dict[str, bytes] = {}
+    for name, content in files.items():
+        if name.endswith(".zip"):
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                made |= {f"{name}_{member}": archive.read(member) for member in archive.namelist()}
+        elif name.endswith(".gz"):
+            made[name.removesuffix(".gz")] = gzip.decompress(content)
+        else:
+            made[name] = content
+    return made
 
 
 def control_sheets(company: Company, out: str = "out") -> list[str]:

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from filelock import FileLock
 
 from pipeline.cli import main
+from tests.exports.exporting import unpacked
 from tests.exports.scenarios import LEDGERS
 
 EXAMPLES = Path(__file__).parents[1] / "golden" / "examples"
@@ -51,6 +52,7 @@ def test_an_example_gives_its_bytes(case: Path, scenario_stores: dict[str, Path]
     result = CliRunner().invoke(main, [*arguments, *options, "--out", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output + result.stderr
     made = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if "control_" not in path.name}
+    made = unpacked(made)
     expected = {path.name: path.read_bytes() for path in (case / "expected").iterdir()}
     if len(expected) == 1:  # the example's file may have another name
         made, expected = {"": made.popitem()[1]}, {"": expected.popitem()[1]}
