@@ -372,6 +372,11 @@ FUNCTIONS: dict[str, Function] = {
         ),
         "the amount rounded to so many decimals, half away from zero",
     ),
+    "nonzero": Function(
+        (Type.AMOUNT,),
+        lambda amount: replace(amount, value=pl.when(amount.value != 0).then(amount.value)),
+        "the amount, nothing where it is 0",
+    ),
     "digits": Function(
         (Type.NUMBER,), lambda number: _texts(number, text_of(number), is_figure=True), "the number as a text"
     ),

@@ -56,6 +56,7 @@ def values(source: str, frame: pl.DataFrame = LINES) -> list[object]:
         ("money(amount, '.')", "12.34", "-0.50"),
         ("money(abs(amount), '')", "1234", "50"),
         ("money(minus(amount), ',')", "-12,34", "0,50"),
+        ("nonzero(debit)", Decimal("12.3400"), None),
         ("amount(round(amount, 1), 4, '.')", "12.3000", "-0.5000"),
         ("amount(round(amount, 0), 1, '.')", "12.0", "-1.0"),
         ("lookup('vat', vat_code, 'none')", "20", "none"),
