@@ -7,9 +7,11 @@ takes cell after cell is not in the way; openpyxl and LibreOffice read it in the
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 import zlib
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 from xml.sax.saxutils import escape, quoteattr
 
@@ -29,8 +31,9 @@ if TYPE_CHECKING:
 
 #: where records stand that name no sheet; where the totals stand
 ENTRIES, TOTALS = "Entries", "Totals"
-#: stands for the number of the row in a row that is not placed yet; no text of a cell has it in it
-ROW_MARK = "\x01"
+#: stands for the number of its row in a cell that is not placed yet, and around a text that has no number yet; no text
+#: of a cell has these in it
+ROW_MARK, TEXT_MARK = "\x01", "\x02"
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 #: how amounts look, by their decimals
 AMOUNT_FORMATS = ("#,##0", "#,##0.0", "#,##0.00", "#,##0.000", "#,##0.0000")
@@ -44,12 +47,13 @@ _SLICE = 10_000
 _WIDTH = 14
 _BOLD = 1
 #: what XML cannot hold
-_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x{fffe}\x{ffff}]"
-#: what has to be spelt otherwise: marks of XML, and what a spreadsheet takes for the code of a character
-_SPECIAL = r"[&<>]|_x[0-9A-Fa-f]{4}_"
+_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
+#: what a spreadsheet takes for the code of a character
+_CODE = re.compile(r"_x[0-9A-Fa-f]{4}_")
 _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_OTHERS = (("styles.xml", "styles"), ("sharedStrings.xml", "sharedStrings"))
 _CONTENT = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 
 
@@ -152,7 +156,7 @@ class Rows:
         if made.record.row is not None:
             style = _BOLD if made.record.name == NAMES and isinstance(self._styles, NewStyles) else 0
             constant = [
-                text_cells(column, pl.Series([text]), style)
+                text_cells(column, pl.Series([re.sub(_CONTROL, " ", text)]), style)
                 for column, text in zip(columns, made.record.row, strict=True)
             ]
             row = pl.select(pl.concat_str(constant, ignore_nulls=True)).item() if constant else ""
@@ -196,20 +200,11 @@ class Rows:
 
 
 def text_cells(letter: str, texts: pl.Series, style: int = 0) -> pl.Expr:
-    """Cells of a column that hold texts: in place, so that none is ever taken for a formula or a number."""
-    if texts.str.contains(_SPECIAL).any():
-        codes = pl.when(texts.str.contains(r"_x[0-9A-Fa-f]{4}_")).then(texts.str.replace_all("_x", "_x005F_x"))
-        texts = pl.select(
-            codes.otherwise(texts).str.replace_many(["&", "<", ">"], ["&amp;", "&lt;", "&gt;"])
-        ).to_series()
+    """Cells of a column that hold texts, by a type of their own: none is ever taken for a formula or a number."""
     text = pl.when(pl.lit(texts) != "").then(pl.lit(texts))
-    blanks = texts.str.contains(r"^\s|\s$")
-    start: pl.Expr = pl.lit("<t>")
-    if blanks.any():
-        start = pl.when(pl.lit(blanks)).then(pl.lit('<t xml:space="preserve">')).otherwise(start)
     look = f' s="{style}"' if style else ""
     return pl.concat_str(
-        pl.lit(f'<c r="{letter}{ROW_MARK}"{look} t="inlineStr"><is>'), start, text, pl.lit("</t></is></c>")
+        pl.lit(f'<c r="{letter}{ROW_MARK}"{look} t="s"><v>{TEXT_MARK}'), text, pl.lit(f"{TEXT_MARK}</v></c>")
     )
 
 
@@ -246,7 +241,47 @@ def _check_texts(cell: Cell, values: pl.Series, batch: pl.DataFrame) -> None:
             )
 
 
-def numbered(rows: pl.Series, first: int, where: str) -> Iterator[bytes]:
+class Strings:
+    """The texts of a workbook, each once, by their numbers: not every reader takes a text that stands in its cell.
+
+    first: the number of the first one.
+    """
+
+    def __init__(self, first: int = 0) -> None:
+        self._numbers: dict[str, int] = {}
+        self._first = first
+        #: how many cells hold one
+        self.uses = 0
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def numbered(self, rows: pl.Series) -> pl.Series:
+        """Rows one after the other, a number in place of each text."""
+        parts = rows.str.join("").str.split(TEXT_MARK).explode()
+        texts = parts.gather_every(2, 1)
+        if texts.is_empty():
+            return parts
+        self.uses += len(texts)
+        met = texts.unique(maintain_order=True)
+        numbers = [self._numbers.setdefault(text, self._first + len(self._numbers)) for text in met]
+        told = texts.replace_strict(met, numbers, return_dtype=pl.String)
+        between = parts.gather_every(2)
+        return pl.select(pl.concat_str(between, pl.concat([told, pl.Series([""])]))).to_series().str.join("")
+
+    def xml(self) -> Iterator[bytes]:
+        """The texts as their part has them."""
+        texts = iter(self._numbers)
+        while some := list(islice(texts, _SLICE)):
+            yield "".join(map(_item, some)).encode()
+
+
+def _item(text: str) -> str:
+    said = escape(text.replace("_x", "_x005F_x") if _CODE.search(text) else text)
+    return f"<si><t>{said}</t></si>" if text == text.strip() else f'<si><t xml:space="preserve">{said}</t></si>'
+
+
+def numbered(rows: pl.Series, first: int, strings: Strings, where: str, attributes: str = "") -> Iterator[bytes]:
     """The rows as they stand in a sheet from a row on. Raises: ExportError where a sheet has no more rows."""
     if first + len(rows) - 1 > _MOST_ROWS:
         raise ExportError(
@@ -258,11 +293,8 @@ def numbered(rows: pl.Series, first: int, where: str) -> Iterator[bytes]:
         part = rows.slice(start, _SLICE)
         number = pl.int_range(first + start, first + start + len(part)).cast(pl.String)
         text = pl.lit(part).str.replace_all(ROW_MARK, number, literal=True)
-        yield str(
-            pl.select(pl.concat_str(pl.lit('<row r="'), number, pl.lit('">'), text, pl.lit("</row>")).str.join(""))
-            .to_series()
-            .item()
-        ).encode()
+        row = pl.concat_str(pl.lit(f'<row{attributes} r="'), number, pl.lit('">'), text, pl.lit("</row>"))
+        yield str(strings.numbered(pl.select(row).to_series()).item()).encode()
 
 
 @dataclass
@@ -282,6 +314,7 @@ class Workbook:
     def __init__(self, loaded: LoadedFormat, *, has_totals: bool) -> None:
         self._where = f"format {loaded.name}"
         self.styles = NewStyles()
+        self.strings = Strings()
         self.writer = Rows(loaded, self.styles)
         sheets: dict[str, dict[int, int]] = {}
         for made in loaded.records:
@@ -310,7 +343,7 @@ class Workbook:
         sheet = self._sheets[name]
         if not sheet.size:
             self._begin(sheet, (rows == self._names.get(name, "")).arg_max() if name in self._names else None)
-        for part in numbered(rows, sheet.rows + 1, self._where):
+        for part in numbered(rows, sheet.rows + 1, self.strings, self._where):
             self._append(sheet, part)
         sheet.rows += len(rows)
 
@@ -347,6 +380,12 @@ class Workbook:
                 with self._packed.open(_member(sheet.member), "w") as member:
                     for part in sheet.held:
                         member.write(zlib.decompress(part))
+        with self._packed.open(_member("xl/sharedStrings.xml"), "w") as member:
+            counts = f'count="{self.strings.uses}" uniqueCount="{len(self.strings)}"'
+            member.write(f'{_HEAD}<sst xmlns="{MAIN}" {counts}>'.encode())
+            for part in self.strings.xml():
+                member.write(part)
+            member.write(b"</sst>")
         self._add("xl/styles.xml", self.styles.xml())
         for name, text in self._parts().items():
             self._add(name, text)
@@ -395,6 +434,7 @@ class Workbook:
             "/xl/workbook.xml": f"{_CONTENT}.sheet.main+xml",
             **{f"/{sheet.member}": f"{_CONTENT}.worksheet+xml" for sheet in self._sheets.values()},
             "/xl/styles.xml": f"{_CONTENT}.styles+xml",
+            "/xl/sharedStrings.xml": f"{_CONTENT}.sharedStrings+xml",
             "/docProps/core.xml": "application/vnd.openxmlformats-package.core-properties+xml",
         }
         parts = "".join(f'<Override PartName="{name}" ContentType="{kind}"/>' for name, kind in overrides.items())
@@ -426,10 +466,10 @@ class Workbook:
                 f'{_HEAD}<cp:coreProperties xmlns:cp="{_PACKAGE}/metadata/core-properties" '
                 'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:dcterms="http://purl.org/dc/terms/" '
                 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
-                f"<dc:creator>{escape('lettrage')}</dc:creator>{made_on}</cp:coreProperties>"
+                f"<dc:creator>lettrage</dc:creator>{made_on}</cp:coreProperties>"
             ),
             "xl/_rels/workbook.xml.rels": _relations(
-                [(target, f"{_OFFICE}/{kind}") for target, kind in [*relations, ("styles.xml", "styles")]]
+                [(target, f"{_OFFICE}/{kind}") for target, kind in [*relations, *_OTHERS]]
             ),
             "xl/workbook.xml": (
                 f'{_HEAD}<workbook xmlns="{MAIN}" xmlns:r="{_OFFICE}"><bookViews><workbookView/></bookViews>'

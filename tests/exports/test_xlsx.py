@@ -252,7 +252,7 @@ def test_two_fields_in_a_column() -> None:
 def test_codes_of_characters_in_texts_are_texts() -> None:
     content = made(a_format(field(name='"label"', from_='"label"'), kind='"xlsx"'), lines({"label": "a_x0041_x0042_"}))
     with zipfile.ZipFile(stream(content)) as packed:
-        assert b"<t>a_x005F_x0041_x005F_x0042_</t>" in packed.read("xl/worksheets/sheet1.xml")
+        assert b"<t>a_x005F_x0041_x005F_x0042_</t>" in packed.read("xl/sharedStrings.xml")
 
 
 @pytest.mark.parametrize(
