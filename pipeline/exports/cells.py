@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
 BREAKS = r"[\p{Cc}\x{2028}\x{2029}]+"
 _BREAKS_BUT_TAB = r"[\p{Cc}--\t\x{2028}\x{2029}]+"
 _NO_FIELD = FieldFormat(name="text", value="")
-_BEYOND_ASCII = r"[^\x00-\x7f]"
+_BREAKS_BEYOND_ASCII = [character.encode() for character in (*map(chr, range(0x80, 0xA0)), "\u2028", "\u2029")]
+#: where an encoding differs from ISO 8859-1
+_NEARLY_LATIN_1 = {
+    encoding: bytes(byte for byte in range(0x80, 0x100) if bytes([byte]).decode(encoding, "replace") != chr(byte))
+    for encoding in ("cp1252", "iso8859-15")
+}
+_CONTROLS = bytes([*range(0x20), 0x7F])
 
 
 def name(row: dict[str, Any]) -> str:
@@ -71,15 +78,34 @@ class Texts:
         if form.kind == "delimited" and self._is_bare and form.separator != "\r\n":
             self._replaced.setdefault(form.separator, " ")
 
-    def of(self, made: LoadedRecord, batch: pl.DataFrame) -> list[pl.Series]:
-        """Returns a series of texts a field. Raises: ExportError naming the field, the row and what is wrong."""
+    def of(self, made: LoadedRecord, batch: pl.DataFrame) -> list[pl.Series | str]:
+        """Returns the texts of each field, none too long, or the one text of a constant; `padded` fills them up.
+
+        Raises: ExportError naming the field, the row and what is wrong.
+        """
         check(made.cells, batch)
-        # A constant alone would be one row: the texts stand beside the batch's columns.
-        texts = batch.with_columns(text_of(cell.typed).alias(f"field {n}") for n, cell in enumerate(made.cells))
+        varying = [(f"field {n}", cell) for n, cell in enumerate(made.cells) if cell.typed.constant is None]
+        # A column that is null throughout would be one row: the texts stand beside the batch's columns.
+        texts = batch.with_columns(text_of(cell.typed).alias(name) for name, cell in varying)
+        texts = texts.select(name for name, _ in varying)
+        texts = texts.with_columns(
+            self._plain(cell, texts[name], batch) for name, cell in varying if not cell.typed.is_figure
+        )
+        sized = [(name, cell) for name, cell in varying if cell.field.size is not None]
+        longest = texts.select(pl.col(name).str.len_bytes().max() for name, _ in sized)
+        for name, cell in sized:
+            if (longest[name][0] or 0) > (cell.field.size or 0):
+                texts = texts.with_columns(cut(cell, texts[name], batch))
         return [
-            filled(cell, series if cell.typed.is_figure else self._plain(cell, series, batch), batch)
-            for cell, series in ((cell, texts[f"field {number}"]) for number, cell in enumerate(made.cells))
+            self._constant(cell, batch) if cell.typed.constant is not None else texts[f"field {number}"]
+            for number, cell in enumerate(made.cells)
         ]
+
+    def _constant(self, cell: Cell, batch: pl.DataFrame) -> str:
+        """The text of a field that is the same on every row."""
+        row = batch.head(1)
+        text = self._plain(cell, pl.Series([str(cell.typed.constant)] * len(row), dtype=pl.String), row)
+        return "".join(cut(cell, text, row)) if cell.field.size is not None else "".join(text)
 
     def line(self, text: Typed, place: str, batch: pl.DataFrame) -> pl.Series:
         """The texts of a record that is one expression, cleaned as fields are."""
@@ -92,22 +118,24 @@ class Texts:
         return self._encodable(texts.str.replace_all(breaks, " "), cell, batch)
 
     def _plain(self, cell: Cell, texts: pl.Series, batch: pl.DataFrame) -> pl.Series:
+        # What is in a column at all is told from its bytes, far faster than by a look at each text.
+        raw = raw_of(texts)
         for old, new in self._replaced.items():
-            if texts.str.contains(old, literal=True).any():
+            if old.encode() in raw:
                 texts = texts.str.replace_all(old, new, literal=True)
-        if self._is_bare and texts.str.contains(BREAKS).any():
+        if self._is_bare and _has_breaks(raw):
             texts = texts.str.replace_all(BREAKS, " ")
-        return self._encodable(texts, cell, batch)
+        return texts if raw.isascii() else self._encodable(texts, cell, batch)
 
     def _encodable(self, texts: pl.Series, cell: Cell, batch: pl.DataFrame) -> pl.Series:
         """The texts in letters of the encoding; only what it lacks is spelt otherwise, as the format says."""
         if self._encoding is None:
             return texts
-        beyond = texts.str.contains(_BEYOND_ASCII)
-        if not beyond.any():
-            return texts
-        texts = texts.str.normalize("NFC")
-        met = set("".join(texts.filter(beyond).unique().to_list()))
+        met = _beyond_ascii(texts)
+        if any(unicodedata.combining(letter) for letter in met):
+            # A letter and its accent may be two characters.
+            texts = texts.str.normalize("NFC")
+            met = _beyond_ascii(texts)
         for letter in met - self._known.keys() - self._lacking:
             self._learn(letter)
         lacking = sorted(met & self._lacking)
@@ -133,38 +161,56 @@ class Texts:
             self._known[letter] = spelt.replace("\x00", "?")
 
 
+def joined(fields: list[pl.Expr], rows: pl.DataFrame, separator: str = "") -> pl.Series:
+    """A record a row: the fields one after the other."""
+    # Beside a column of the rows, constants alone are as many as the rows too.
+    return rows.select(pl.first().is_null().alias("row"), pl.concat_str(fields, separator=separator).alias("record"))[
+        "record"
+    ]
+
+
 def filled(cell: Cell, texts: pl.Series, batch: pl.DataFrame) -> pl.Series:
-    """The texts at the width of their field, cut or refused where they are too long.
+    """The texts at the width of their field. Raises: ExportError as cut does."""
+    return texts if cell.field.size is None else pl.select(padded(cell, cut(cell, texts, batch))).to_series()
+
+
+def cut(cell: Cell, texts: pl.Series, batch: pl.DataFrame) -> pl.Series:
+    """The texts, those that are too long for their field cut or refused, as it says.
 
     An encoding of one byte a character makes characters bytes. Raises: ExportError naming the field and the row.
     """
     field = cell.field
-    width = field.size
-    if width is None:
-        return texts
+    width = field.size or 0
     if field.overflow == "cut":
-        texts = texts.str.head(width)
-    elif field.overflow == "cut_left":
-        texts = texts.str.tail(width)
-    else:
-        lengths = texts.str.len_chars()
-        if (lengths > width).any():
-            place = int((lengths > width).arg_max() or 0)
-            raise refused(
-                cell,
-                f"{texts[place]!r} has {lengths[place]} characters, the field {width}",
-                batch.row(place, named=True),
-                'shorten the value, or write overflow = "cut" for this field',
-            )
-    if not field.is_filled:
+        return texts.str.head(width)
+    if field.overflow == "cut_left":
+        return texts.str.tail(width)
+    lengths = texts.str.len_chars()
+    if (lengths > width).any():
+        place = int((lengths > width).arg_max() or 0)
+        raise refused(
+            cell,
+            f"{texts[place]!r} has {lengths[place]} characters, the field {width}",
+            batch.row(place, named=True),
+            'shorten the value, or write overflow = "cut" for this field',
+        )
+    return texts
+
+
+def padded(cell: Cell, given: pl.Series | str) -> pl.Expr:
+    """The texts filled up to the width of their field."""
+    field = cell.field
+    width = field.size
+    texts = pl.lit(given)
+    if width is None or not field.is_filled:
         return texts
     if field.align == "left":
         return texts.str.pad_end(width, field.pad)
     if field.pad == "0" and field.decimal is not None:
         # The sign stays in front: -00012, not 000-12.
-        return pl.select(pl.when(pl.lit(texts) != "").then(pl.lit(texts).str.zfill(width)).otherwise(pl.lit(texts)))[
-            :, 0
-        ].str.pad_start(width, " ")
+        if isinstance(given, pl.Series) and (given.str.len_bytes().min() or 0) > 0:  # type: ignore[operator]  # a number
+            return texts.str.zfill(width)
+        return pl.when(texts != "").then(texts.str.zfill(width)).otherwise(texts).str.pad_start(width, " ")
     return texts.str.pad_start(width, field.pad)
 
 
@@ -172,10 +218,47 @@ def encoded(loaded: LoadedFormat, records: pl.Series) -> bytes:
     """Records as bytes, each with its line end."""
     if records.is_empty():
         return b""
-    newline = loaded.format.newline
+    raw = raw_of(pl.select(pl.concat_str(pl.lit(records), pl.lit(loaded.format.newline))).to_series())
     encoding = loaded.format.encoding
-    text = str(records.str.join(newline).item()) + newline
-    return text.encode({"utf-8-sig": "utf-8", "utf-16": "utf-16-le"}.get(encoding, encoding))
+    if encoding in ("utf-8", "utf-8-sig") or (raw.isascii() and encoding != "utf-16"):
+        return raw
+    text = raw.decode("utf-8")
+    if encoding in _NEARLY_LATIN_1:
+        # Python encodes ISO 8859-1 far faster than its neighbours, which differ from it in few characters.
+        latin = text.encode("iso8859-1", "ignore")
+        if len(latin) == len(text) and len(latin.translate(None, _NEARLY_LATIN_1[encoding])) == len(latin):
+            return latin
+    return text.encode({"utf-16": "utf-16-le"}.get(encoding, encoding))
+
+
+def _has_breaks(raw: bytes) -> bool:
+    """Whether a control character, or what others take for a line end, stands in it."""
+    if len(raw) != len(raw.translate(None, _CONTROLS)):
+        return True
+    return not raw.isascii() and any(mark in raw for mark in _BREAKS_BEYOND_ASCII)
+
+
+def _beyond_ascii(texts: pl.Series) -> set[str]:
+    """The characters of texts that ASCII lacks."""
+    return set(raw_of(texts).translate(None, bytes(range(0x80))).decode("utf-8"))
+
+
+def raw_of(texts: pl.Series) -> bytes:
+    """The bytes of all texts, one after the other."""
+    if texts.null_count() or texts.is_empty():
+        return "".join(texts.drop_nulls()).encode()
+    array = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
+    offsets, data = array.buffers()[1:]
+    if data is None:
+        return b""
+    first, last = (
+        int.from_bytes(offsets[at : at + 8].to_pybytes(), "little")
+        for at in (
+            array.offset * 8,
+            (array.offset + len(array)) * 8,
+        )
+    )
+    return bytes(memoryview(data)[first:last])
 
 
 def byte_order_mark(loaded: LoadedFormat) -> bytes:

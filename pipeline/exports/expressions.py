@@ -149,21 +149,25 @@ def amount_text(
     it. thousands: what stands between thousands.
     """
     digits = amount.digits or "currency_digits"
-    e4 = amount.value.cast(pl.Decimal(18, _DECIMALS)).to_physical().cast(pl.Int64)
+    exact = amount.value.cast(pl.Decimal(18, _DECIMALS))
     columns = amount.columns if scale is not None else amount.columns | {digits}
     unit = pl.lit(10 ** (_DECIMALS - scale), pl.Int64) if scale is not None else _unit(pl.col(digits))
-    magnitude = e4.abs()
+    e4 = exact.to_physical().cast(pl.Int64)
+    # An amount's own text has the sign that most want: only others cost more.
+    is_plain = (plus, minus, sign) == ("", "-", "before") and not thousands
+    given = exact if is_plain else exact.abs()
     if point == "":
-        text = (magnitude // unit).cast(pl.String)
+        text = ((e4 if is_plain else e4.abs()) // unit).cast(pl.String)
     else:
-        text = _grouped((magnitude // _WHOLE).cast(pl.String), thousands)
-        fraction = (magnitude % _WHOLE).cast(pl.String).str.zfill(_DECIMALS)
-        if scale is None:
-            shown = pl.lit(point) + fraction.str.slice(0, pl.col(digits))
-            text = pl.when(pl.col(digits) > 0).then(text + shown).otherwise(text)
-        elif scale > 0:
-            text += pl.lit(point) + fraction.str.head(scale)
-    if plus or minus:
+        text = _decimal_text(given, scale, pl.col(digits))
+        if thousands:
+            parts = text.str.split_exact(".", 1)
+            whole, fraction = parts.struct.field("field_0"), parts.struct.field("field_1")
+            grouped = _grouped(whole, thousands)
+            text = pl.when(fraction.is_null()).then(grouped).otherwise(grouped + pl.lit(point) + fraction)
+        elif point != ".":
+            text = text.str.replace(".", point, literal=True)
+    if not is_plain:
         below, above = (
             text if not mark else pl.lit(mark) + text if sign == "before" else text + pl.lit(mark)
             for mark in (minus, plus)
@@ -172,10 +176,19 @@ def amount_text(
     if blank_zero:
         text = pl.when(e4 != 0).then(text)
     places = "its currency" if scale is None else f"the {scale} of the field"
-    check = Check((magnitude % unit != 0).fill_null(value=False), amount.value, f"has more decimals than {places}")
+    check = Check((e4 % unit != 0).fill_null(value=False), amount.value, f"has more decimals than {places}")
     return replace(
         amount, type=Type.TEXT, value=text, is_figure=True, columns=columns, checks=(*amount.checks, check), digits=None
     )
+
+
+def _decimal_text(amount: pl.Expr, scale: int | None, digits: pl.Expr) -> pl.Expr:
+    """An amount with a dot and so many decimals, or those of its currency."""
+    if scale is not None:
+        return amount.cast(pl.Decimal(18, scale)).cast(pl.String)
+    text = amount.cast(pl.String)
+    without_point = (digits == 0).cast(pl.Int64)
+    return text.str.slice(0, text.str.len_bytes().cast(pl.Int64) + digits - _DECIMALS - without_point)
 
 
 def _grouped(digits: pl.Expr, mark: str) -> pl.Expr:
@@ -752,6 +765,12 @@ def _merged(parts: list[Typed]) -> Typed:
 @cache
 def _parser() -> Lark:
     return Lark(_GRAMMAR, parser="lalr", propagate_positions=True)
+
+
+def parsed(source: str) -> Tree[Any]:
+    """The parts of an expression that compile_expression has taken."""
+    tree: Tree[Any] = _parser().parse(source)
+    return tree
 
 
 def compile_expression(source: str, names: Names, where: str) -> Typed:

@@ -8,12 +8,14 @@ import io
 import os
 import zipfile
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from pipeline.errors import ExportError, FormatError
 from pipeline.exports import columns
+from pipeline.exports.ahead import Behind, ahead
 from pipeline.exports.cells import byte_order_mark, encoded
 from pipeline.exports.description import TEXTS
 from pipeline.exports.entries import ENTRY, Axes, Corrections, Shaped, shaped
@@ -169,11 +171,11 @@ class Files:
             self._part += 1
             facts = {**group.facts, "part": self._part}
             sink = self._open(evaluate(self._loaded.file, facts))
-            self.sums[sink.name] = write_workbook(self._loaded, lines, facts, group, sink)
+            self.sums[sink.name] = write_workbook(self._loaded, lines, facts, group, sink, plan[0])
             sink.close()
 
     def _shaped(self, group: Group) -> Iterator[Shaped]:
-        return shaped(self._loaded, group.batches(), self._axes, self.corrections)
+        return shaped(self._loaded, ahead(group.batches()), self._axes, self.corrections)
 
     def _plan(self, group: Group) -> list[Sums]:
         """What each file of the group will hold; no entry is cut. Raises: ExportError for one that is too long."""
@@ -223,10 +225,11 @@ class Files:
             for into, texts in records.items():
                 sinks[into].write(encoded(self._loaded, texts))
 
-        put(renderer.start(group.accounts(), totals))
-        for shaped_batch in part:
-            put(renderer.batch(shaped_batch))
-        put(renderer.end())
+        with Behind() as behind:
+            behind.do(partial(put, renderer.start(group.accounts(), totals)))
+            for shaped_batch in part:
+                behind.do(partial(put, renderer.batch(shaped_batch)))
+            behind.do(partial(put, renderer.end()))
         if self._loaded.format.pack is not None:
             archive = self._open(evaluate(self._loaded.file, facts))
             _pack(self._loaded.format.pack, sinks.values(), archive)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import polars as pl
-
-from pipeline.exports.cells import Texts
+from pipeline.exports.cells import Texts, joined, padded
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from pipeline.exports.format import LoadedFormat, LoadedRecord
 
 
@@ -25,8 +25,8 @@ class Fixed:
         """
         if made.text is not None:
             return self._texts.line(made.text, made.place, rows)
-        fields = [series.alias(str(number)) for number, series in enumerate(self._texts.of(made, rows))]
-        return pl.DataFrame(fields).select(pl.concat_str(pl.all())).to_series()
+        texts = self._texts.of(made, rows)
+        return joined([padded(cell, given) for cell, given in zip(made.cells, texts, strict=True)], rows)
 
 
 class Lines:

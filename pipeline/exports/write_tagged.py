@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from pipeline.errors import FormatError
-from pipeline.exports.cells import Texts
+from pipeline.exports.cells import Texts, joined
 from pipeline.exports.expressions import Type, json_text, text_of, xml_text
 
 if TYPE_CHECKING:
@@ -37,15 +37,16 @@ class Tagged:
             commas = [part for field in fields for part in (pl.lit(","), field)][1:]
             inside = [pl.lit("{"), *commas, pl.lit("}")]
         before, after = (pl.lit("") if part is None else text_of(part) for part in (made.before, made.after))
-        return rows.with_columns(pl.concat_str(before, *inside, after).alias("record"))["record"]
+        return joined([before, *inside, after], rows)
 
-    def _field(self, cell: Cell, texts: pl.Series) -> pl.Expr:
-        value = pl.lit(texts)
+    def _field(self, cell: Cell, given: pl.Series | str) -> pl.Expr:
+        texts = pl.Series([given]) if isinstance(given, str) else given
+        value = pl.lit(given) if isinstance(given, str) else pl.lit(texts)
         if self._is_xml:
             attributes = "".join(
                 f' {name}="{pl.select(xml_text(pl.lit(text))).item()}"' for name, text in cell.field.attributes.items()
             )
-            content = pl.lit(pl.select(xml_text(value)).to_series())
+            content = xml_text(value)
             return pl.concat_str(pl.lit(f"<{cell.name}{attributes}>"), content, pl.lit(f"</{cell.name}>"))
         name = str(pl.select(json_text(pl.lit(cell.name))).item())
         is_number = cell.field.decimal is not None or cell.field.bare or cell.source_type == Type.NUMBER
@@ -59,4 +60,4 @@ class Tagged:
             written = pl.when(value == "").then(pl.lit("null")).otherwise(value)
         else:
             written = json_text(value)
-        return pl.concat_str(pl.lit(f"{name}:"), pl.lit(pl.select(written).to_series()))
+        return pl.concat_str(pl.lit(f"{name}:"), written)
