@@ -109,6 +109,8 @@ DERIVED: dict[str, Column] = {
     "line_in_entry": Column(Type.NUMBER, "1, 2, 3… of the lines written of the entry"),
     "entry_lines": Column(Type.NUMBER, "how many lines are written of the entry"),
     "entry_label": Column(Type.TEXT, "label of the first of its lines in the ledger, whatever the profile's labels"),
+    "entry_account": Column(Type.TEXT, "account of the first of its lines as they are written"),
+    "entry_last_account": Column(Type.TEXT, "account of the last of them"),
     "entry_debit": Column(Type.AMOUNT, "sum of their debits", "currency_digits"),
     "entry_credit": Column(Type.AMOUNT, "sum of their credits", "currency_digits"),
     "line_in_file": Column(Type.NUMBER, "1, 2, 3… of the lines of the file"),
@@ -118,6 +120,9 @@ DERIVED: dict[str, Column] = {
     "journal_credit": Column(Type.AMOUNT, "at the end of a journal: sum of its credits", "currency_digits"),
     "rounding": Column(Type.AMOUNT, "what rounding has added, debit positive", "currency_digits"),
 }
+
+#: those of them that are accounts, and follow a profile's codes of accounts
+ENTRY_ACCOUNTS = ("entry_account", "entry_last_account")
 
 #: what a record per section may name besides
 SECTIONS: dict[str, Column] = {

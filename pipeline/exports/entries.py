@@ -84,6 +84,8 @@ def wanted_columns(loaded: LoadedFormat, axes: list[str]) -> set[str]:
         wanted |= {"debit", "credit"}
     if "entry_label" in loaded.read_columns:
         wanted.add("label")
+    if loaded.read_columns.intersection(columns.ENTRY_ACCOUNTS):
+        wanted.add("account")
     if any(made.record.per == "section" for made in loaded.records):
         wanted |= {*_SHAPED, *axes}
     if form.shape != "lines" or form.rounding is not None or not form.merge.is_identity:

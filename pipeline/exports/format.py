@@ -347,7 +347,8 @@ def _overrides(scope: _Scope, asked: Wishes) -> dict[str, Typed]:
         known = named.get(column, columns.axis_column())
         if known.type != Type.TEXT:
             raise FormatError(f"codes are texts, and {column} is {known.type}", where=where)
-        for name in (column, f"{columns.CONTRA}{column}"):
+        same = columns.ENTRY_ACCOUNTS if column == "account" else ()
+        for name in (column, f"{columns.CONTRA}{column}", *same):
             typed = column_value(name, known)
             made[name] = replace(typed, value=pl.coalesce(mapped(typed.value, codes), typed.value), is_figure=False)
     label = column_value("label", columns.LINES["label"])

@@ -171,6 +171,13 @@ class Renderer:
         ]
         if "entry_label" in self._reads:
             made.append(pl.col("label").sort_by("line_number").first().over(ENTRY).alias("entry_label"))
+        made += [
+            edge.over(ENTRY).alias(name)
+            for name, edge in zip(
+                columns.ENTRY_ACCOUNTS, (pl.col("account").first(), pl.col("account").last()), strict=True
+            )
+            if name in self._reads
+        ]
         if "line_in_file" in self._reads:
             made.append((pl.int_range(pl.len(), dtype=pl.Int64) + (1 + before[0])).alias("line_in_file"))
         if "entry_in_file" in self._reads:
