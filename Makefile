@@ -110,7 +110,7 @@ pre-commit: install ## Have git run the linters before each commit
 
 .PHONY: system-packages
 system-packages: ## Install the programs that some tests call (Debian, as root); those tests are skipped without
-	@missing=""; for program in xmllint hledger soffice; do \
+	@missing=""; for program in xmllint hledger ledger soffice; do \
 		command -v $$program >/dev/null || missing="$$missing $$program"; \
 	done; \
 	if [ -z "$$missing" ]; then \
@@ -121,5 +121,5 @@ system-packages: ## Install the programs that some tests call (Debian, as root);
 		echo "system packages: installing$$missing"; \
 		export DEBIAN_FRONTEND=noninteractive; \
 		timeout 300 apt-get update -qq && timeout 900 apt-get install -qq -y --no-install-recommends \
-			libxml2-utils hledger libreoffice-calc-nogui </dev/null >/dev/null; \
+			libxml2-utils hledger ledger libreoffice-calc-nogui </dev/null >/dev/null; \
 	fi

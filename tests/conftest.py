@@ -26,7 +26,7 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 # The Debian package that brings each program.
-PACKAGES = {"xmllint": "libxml2-utils", "hledger": "hledger", "soffice": "libreoffice-calc-nogui"}
+PACKAGES = {"xmllint": "libxml2-utils", "hledger": "hledger", "ledger": "ledger", "soffice": "libreoffice-calc-nogui"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
