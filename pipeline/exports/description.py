@@ -86,6 +86,9 @@ class FieldFormat(_Keys):
     source: Annotated[str | None, Field(alias="from", description="the column that it is")] = None
     value: str | None = Field(default=None, description="a constant text")
     expression: str | None = Field(default=None, description="an expression over the columns")
+    wanted: Annotated[
+        bool, Field(alias="if", description="false: there is no such field; a setting, as $due_dates")
+    ] = True
     map: dict[str, str] | str | None = Field(default=None, description="a table, or the name of one of `maps`")
     unmapped: Literal["error", "keep", "empty"] = Field(default="error", description="a text that the map lacks")
     date: str | None = Field(default=None, description="how a date is written: %Y %y %m %d %j")
@@ -166,6 +169,11 @@ class Record(_Keys):
     element: str = Field(default="", description="xml: the element around its fields")
     into: str = Field(default="", description="which of `files` it stands in")
     sheet: str = Field(default="", description="xlsx: the sheet that it stands on")
+
+    @field_validator("field")
+    @classmethod
+    def _wanted(cls, fields: list[FieldFormat]) -> list[FieldFormat]:
+        return [field for field in fields if field.wanted]
 
     @model_validator(mode="after")
     def _one_content(self) -> Record:
@@ -309,6 +317,11 @@ class Format(_Keys):
             message = f"{separator!r} cannot stand between two fields"
             raise ValueError(message)
         return separator
+
+    @field_validator("field")
+    @classmethod
+    def _wanted(cls, fields: list[FieldFormat]) -> list[FieldFormat]:
+        return [field for field in fields if field.wanted]
 
     @field_validator("settings")
     @classmethod

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import FormatError
-from pipeline.exports.format import FORMATS, Format, load_format, parse_format, shipped
+from pipeline.exports.format import FORMATS, Format, Wishes, load_format, parse_format, shipped
 from pipeline.exports.profile import Profile, load_profile
 from tests.exports.making import a_format, field, lines, made
 
@@ -106,6 +106,17 @@ def test_a_copy_of_a_shipped_format_is_a_format(tmp_path: Path) -> None:
     loaded = load_format(str(path))
     assert loaded.name == "mine"
     assert made(loaded, lines({})).count(b";") > 50
+
+
+@pytest.mark.parametrize(("said", "names"), [(True, b"a,b\r\nTrain,x\r\n"), (False, b"a\r\nTrain\r\n")])
+def test_a_setting_says_whether_there_is_a_field(said: bool, names: bytes) -> None:
+    text = (
+        DELIMITED
+        + '[settings.more]\ndefault = false\nmeaning = "whether there is a b"\n'
+        + field(name='"a"', from_='"label"')
+        + field(name='"b"', value='"x"', if_='"$more"')
+    )
+    assert made(parse_format("mine", text, Wishes(settings={"more": said})), lines({})) == names
 
 
 def test_a_section_of_an_axis_is_a_column() -> None:
