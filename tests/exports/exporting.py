@@ -9,6 +9,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import openpyxl
+
 from tests.support import Company
 
 
@@ -29,6 +31,21 @@ def written(company: Company, out: str = "out") -> dict[str, bytes]:
     if not folder.exists():
         return {}
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if not path.name.startswith("control_")}
+
+
+def as_text(path: Path) -> tuple[str, bytes]:
+    """Returns the name and bytes of a file; of a workbook what its cells hold."""
+    if path.suffix != ".xlsx":
+        return path.name, path.read_bytes()
+    workbook = openpyxl.load_workbook(io.BytesIO(path.read_bytes()))
+    cells = [
+        f"{sheet.title}!{cell.coordinate} {cell.data_type} {cell.number_format} {cell.value!r}"
+        for sheet in workbook.worksheets
+        for row in sheet.iter_rows()
+        for cell in row
+        if cell.value is not None
+    ]
+    return f"{path.name}.cells", "".join(f"{cell}\n" for cell in cells).encode()
 
 
 def unpacked(files: dict[str, bytes]) -> dict[str, bytes]:

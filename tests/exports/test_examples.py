@@ -1,7 +1,7 @@
 """The worked examples that the layouts come with: from a ledger with that entry, those very bytes.
 
-A case is a folder golden/examples/<ledger>/<case>/ with a profile.toml and, under expected/, the files. What the
-command is given besides stands in options.txt, else the period of the entry.
+A case is a folder golden/examples/<ledger>/<case>/ with a profile.toml and, under expected/, the files; of a workbook
+what its cells hold. What the command is given besides stands in options.txt, else the period of the entry.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from filelock import FileLock
 
 from pipeline.cli import main
-from tests.exports.exporting import unpacked
+from tests.exports.exporting import as_text, unpacked
 from tests.exports.scenarios import LEDGERS
 
 EXAMPLES = Path(__file__).parents[1] / "golden" / "examples"
@@ -51,8 +51,7 @@ def test_an_example_gives_its_bytes(case: Path, scenario_stores: dict[str, Path]
     arguments = ["export", "--store", str(store), "--profile", str(case / "profile.toml"), "--entity", "FR01"]
     result = CliRunner().invoke(main, [*arguments, *options, "--out", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output + result.stderr
-    made = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if "control_" not in path.name}
-    made = unpacked(made)
+    made = unpacked(dict(as_text(path) for path in (tmp_path / "out").iterdir() if "control_" not in path.name))
     expected = {path.name: path.read_bytes() for path in (case / "expected").iterdir()}
     if len(expected) == 1:  # the example's file may have another name
         made, expected = {"": made.popitem()[1]}, {"": expected.popitem()[1]}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 from pathlib import Path
 
-import openpyxl
 import pytest
 
 from pipeline.exports.format import load_format, shipped
-from tests.exports.exporting import exported, unpacked
+from tests.exports.exporting import as_text, exported, unpacked
 from tests.support import Company
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "exports"
@@ -37,21 +35,6 @@ def made(company: Company, name: str) -> dict[str, bytes]:
 
 def out(company: Company) -> Path:
     return company.directory / "out"
-
-
-def as_text(path: Path) -> tuple[str, bytes]:
-    """Returns the name and bytes of a file; of a workbook what its cells hold."""
-    if path.suffix != ".xlsx":
-        return path.name, path.read_bytes()
-    workbook = openpyxl.load_workbook(io.BytesIO(path.read_bytes()))
-    cells = [
-        f"{sheet.title}!{cell.coordinate} {cell.data_type} {cell.number_format} {cell.value!r}"
-        for sheet in workbook.worksheets
-        for row in sheet.iter_rows()
-        for cell in row
-        if cell.value is not None
-    ]
-    return f"{path.name}.cells", "".join(f"{cell}\n" for cell in cells).encode()
 
 
 @pytest.mark.parametrize("name", shipped())
