@@ -35,6 +35,7 @@ _KEYS_OF: dict[str, frozenset[str]] = {
     "replace": TEXTS | {"xlsx"},
     "template": frozenset({"xlsx"}),
     "totals_sheet": frozenset({"xlsx"}),
+    "first_row": frozenset({"xlsx"}),
     "pack": TEXTS,
     "max_lines": TEXTS,
     "max_entries": TEXTS,
@@ -169,6 +170,10 @@ class Record(_Keys):
     element: str = Field(default="", description="xml: the element around its fields")
     into: str = Field(default="", description="which of `files` it stands in")
     sheet: str = Field(default="", description="xlsx: the sheet that it stands on")
+    first_row: Annotated[int | None, Field(gt=0, le=1_048_576)] = Field(
+        default=None,
+        description="xlsx: the row of a template's sheet from which it is filled, where the format's differs",
+    )
 
     @field_validator("field")
     @classmethod
@@ -302,6 +307,9 @@ class Format(_Keys):
     )
     replace: dict[Character, str] = Field(default={}, description="characters in texts and what stands in their place")
     template: str | None = Field(default=None, description="xlsx: the workbook that is filled, a path")
+    first_row: Annotated[int, Field(gt=0, le=1_048_576)] = Field(
+        default=2, description="xlsx: the row from which the sheets of a template are filled"
+    )
     totals_sheet: bool = Field(default=True, description="xlsx: whether a sheet Totals is added")
     settings: dict[str, Setting] = Field(default={}, description="what a profile may set, by name")
     maps: dict[str, dict[str, str]] = Field(default={}, description="tables for map and lookup()")
@@ -384,8 +392,11 @@ class Format(_Keys):
 
     @property
     def has_names(self) -> bool:
-        """Whether the names of the fields stand on top: where there are no records, unless it says otherwise."""
-        return not self.record if self.names is None else self.names
+        """Whether the names of the fields stand on top.
+
+        Unless it says so, where there are no records, and no template that has them.
+        """
+        return not self.record and self.template is None if self.names is None else self.names
 
 
 def _check_record(form: Format, record: Record, place: str) -> None:
@@ -398,6 +409,12 @@ def _check_record(form: Format, record: Record, place: str) -> None:
         raise ValueError(message)
     if record.into and record.into not in form.files:
         message = f"{place}there is no {record.into} in files"
+        raise ValueError(message)
+    if record.first_row and form.kind != "xlsx":
+        message = f"{place}first_row says nothing in a format of kind {form.kind}"
+        raise ValueError(message)
+    if form.pack == "zip" and not record.into:
+        message = f"{place}what is in a zip goes into one of files: write into"
         raise ValueError(message)
     if record.sheet and form.kind != "xlsx":
         message = f"{place}sheet says nothing in a format of kind {form.kind}"

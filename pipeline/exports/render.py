@@ -106,10 +106,11 @@ class Renderer:
             return {record.record.into: self._writer.records(record, self._chosen(record, lines))}
         lines = lines.with_row_index("_row")
         pieces: list[_Piece] = []
+        before = None if self._open is None else self._open["journal_code"][0]
         if self._per_journal:
             pieces += self._journals(lines)
         for rank, record in self._made:
-            rows, base = self._rows(record, lines, shaped.sections)
+            rows, base = self._rows(record, lines, shaped.sections, before)
             if rows is None:
                 continue
             rows = self._chosen(record, rows)
@@ -186,9 +187,12 @@ class Renderer:
         return lines.with_columns(made) if made else lines
 
     def _rows(
-        self, record: LoadedRecord, lines: pl.DataFrame, sections: pl.DataFrame | None
+        self, record: LoadedRecord, lines: pl.DataFrame, sections: pl.DataFrame | None, journal: str | None
     ) -> tuple[pl.DataFrame | None, int]:
-        """The rows that a record comes for, and where it stands among those of the same line."""
+        """The rows that a record comes for, and where it stands among those of the same line.
+
+        journal: of the line before the first one.
+        """
         per, place = record.record.per, record.record.place
         if per == "line":
             return lines, _LINE
@@ -199,8 +203,7 @@ class Renderer:
             edges = lines.filter((pl.col(ENTRY) != other).fill_null(value=True))
             return edges, _ENTRY_START if place == "start" else _ENTRY_END
         if per == "journal" and place == "start":
-            before = None if self._open is None else self._open["journal_code"][0]
-            other = pl.col("journal_code").shift(1, fill_value=before)
+            other = pl.col("journal_code").shift(1, fill_value=journal)
             return lines.filter(pl.col("journal_code").ne_missing(other)), _JOURNAL_START
         return None, 0
 

@@ -210,7 +210,8 @@ class Files:
     def _write_texts(self, group: Group, part: Iterable[Shaped], totals: Sums) -> None:
         self._part += 1
         facts = {**group.facts, "part": self._part}
-        names = {"": self._loaded.file} if self._loaded.format.pack != "zip" else {}
+        has_main = any(not made.record.into for made in self._loaded.records)
+        names = {"": self._loaded.file} if has_main and self._loaded.format.pack != "zip" else {}
         names |= self._loaded.files
         kept = self._keep and self._loaded.format.pack is None
         sinks = {
