@@ -237,6 +237,38 @@ def _pay_at_export(entity: str, last: date | None, on: date | None) -> Callable[
     return pay
 
 
+@main.command()
+@_store
+@click.argument("files", type=_FILE, nargs=-1, required=True)
+@click.option("--format", "format_name", default=None, help="Read it by this format.  [default: the recorded one]")
+@click.option("--profile", "profile_file", type=_FILE, default=None, help="Read it by this profile.")
+@click.option("--export", "number", type=int, default=None, help="The export.  [default: the one of the file's name]")
+@_as_json
+@click.pass_context
+def verify(
+    ctx: click.Context,
+    store: Path,
+    files: tuple[Path, ...],
+    format_name: str | None,
+    profile_file: Path | None,
+    number: int | None,
+    as_json: bool,
+) -> None:
+    """Read files of an export back and hold them against the ledger; exit 1 where they differ."""
+    from pipeline.exports.profile import load_profile
+    from pipeline.exports.verify import as_dict, as_text
+    from pipeline.exports.verify import verify as hold
+    from pipeline.ledger.store import Store
+
+    if format_name is not None and profile_file is not None:
+        raise click.UsageError("Give either --format or --profile.")
+    profile = None if profile_file is None else load_profile(profile_file)
+    found = hold(Store.open(store), list(files), format_name=format_name, profile=profile, number=number)
+    click.echo(json.dumps(as_dict(found), default=str, ensure_ascii=False, indent=2) if as_json else as_text(found))
+    if not found.agrees:
+        ctx.exit(1)
+
+
 @main.command("exports")
 @_store
 @_as_json

@@ -194,14 +194,7 @@ def again(store: Store, number: int, out: Path) -> ExportResult:
     request, figures = record.request_of(row)
     profile = Profile.model_validate(request.definition["profile"])
     loaded = parse_format(request.format, request.definition["format"], profile.wishes)
-    with ledger_session(store, run=request.run) as session:
-        attach_known(session)
-        session.create(
-            "selected_entries",
-            "select legal_entity, journal_code, fiscal_year, entry_number from stored_export_entries "
-            "where export_number = $number",
-            {"number": number},
-        )
+    with _taken(store, request) as session:
         about = _entity(session, request.legal_entity, loaded)
         with _written(session, loaded, profile, request, figures.totals, out, about=about) as made:
             files = made.files()
@@ -217,6 +210,41 @@ def again(store: Store, number: int, out: Path) -> ExportResult:
             put = [sink.put() for sink in made.sinks]
             sync_folder(out)
     return _result(request, figures, put[:-1], number=number)
+
+
+@contextmanager
+def as_recorded(
+    store: Store,
+    number: int,
+    loaded: LoadedFormat,
+    profile: Profile,
+    *,
+    made_by: Callable[[LoadedFormat, Axes], Files],
+) -> Iterator[Files]:
+    """Gives what made_by makes of the entries of a recorded export, of the ledger as of its run. Nothing is written.
+
+    Raises: UsageError where there is no such export, and as writing does.
+    """
+    request, figures = record.request_of(record.record_of(store, number))
+    with _taken(store, request) as session:
+        about = _entity(session, request.legal_entity, loaded)
+        totals = figures.totals
+        with _written(session, loaded, profile, request, totals, None, about=about, made_by=made_by) as made:
+            yield made
+
+
+@contextmanager
+def _taken(store: Store, request: Request) -> Iterator[Session]:
+    """Opens the ledger as of an export's run, with the entries that it took as selected_entries."""
+    with ledger_session(store, run=request.run) as session:
+        attach_known(session)
+        session.create(
+            "selected_entries",
+            "select legal_entity, journal_code, fiscal_year, entry_number from stored_export_entries "
+            "where export_number = $number",
+            {"number": request.number},
+        )
+        yield session
 
 
 def export_order(store: Store, *, order: str, out: Path) -> list[File]:
@@ -401,8 +429,12 @@ def _written(
     *,
     about: dict[str, Any],
     keep: bool = True,
+    made_by: Callable[[LoadedFormat, Axes], Files] | None = None,
 ) -> Iterator[Files]:
-    """Writes the files of selected_entries, under hidden names still; without a folder into memory, or nowhere."""
+    """Writes the files of selected_entries, under hidden names still; without a folder into memory, or nowhere.
+
+    made_by: what is made of them in place of files.
+    """
     _attach_years(session, {total["fiscal_year"] for total in totals}, about["fiscal_year_start"])
     _attach_lines(session, request, profile)
     if out is not None:
@@ -410,7 +442,8 @@ def _written(
     used = [f"{columns.AXIS}{axis}" for axis in profile.axes] or _axes_used(session)
     loaded = loaded.with_axes(used)
     labels = session.query("select 'axis_' || axis as axis, section, name as section_label from sections order by all")
-    files = Files(loaded, out, Axes(used, labels), keep=keep)
+    by_axis = Axes(used, labels)
+    files = Files(loaded, out, by_axis, keep=keep) if made_by is None else made_by(loaded, by_axis)
     try:
         for group in _groups(session, loaded, request, totals, axes=used, about=about):
             files.write(group)
