@@ -518,7 +518,7 @@ _LOOKUP = "lookup"
 #: compiled apart, since its text names columns
 _FILL = "fill"
 #: {column}, {column:%Y} for a date, {column|other} for a text that may be empty
-_BRACES = re.compile(r"\{([^{}:|]*)(?::([^{}|]*))?(?:\|([^{}]*))?\}")
+BRACES = re.compile(r"\{([^{}:|]*)(?::([^{}|]*))?(?:\|([^{}]*))?\}")
 MEANINGS: dict[str, tuple[str, str]] = {
     **{name: (", ".join(function.takes), function.meaning) for name, function in FUNCTIONS.items()},
     _LOOKUP: (
@@ -637,7 +637,7 @@ class _Compiler:
             raise _WrongTypeError(f"{_FILL} takes {_TEXT_CONSTANT}", node)
         text = given[0].constant
         parts, end = [_constant_text("")], 0
-        for found in _BRACES.finditer(text):
+        for found in BRACES.finditer(text):
             name, form, other = found.groups()
             column = self.names.columns.get(name)
             if column is None:

@@ -390,7 +390,9 @@ class _Reader:
             table = table.filter(pl.col("line") > above, pl.any_horizontal(pl.col("^cell .*$") != ""))
             for number, made, reading in records:
                 cells = (pl.col(f"cell {of - 1}").alias(f"cell {n}") for n, of in enumerate(columns[number]))
-                frame = _constant(table.select("row", "line", "text", *cells), made, reading)
+                beside = [pl.col(f"cell {n}") == "" for n in range(width) if n + 1 not in columns[number]]
+                own = table.filter(beside) if beside else table
+                frame = _constant(own.select("row", "line", "text", *cells), made, reading)
                 frames.append((number, frame if self._form.template is None else _below(frame, reading)))
             if self._form.template is None:
                 every.append(table.select("row", "line", "text"))
@@ -459,8 +461,8 @@ def groups_of(reading: Reading) -> list[pl.Expr]:
 
 
 def _constant(frame: pl.DataFrame, made: LoadedRecord, reading: Reading) -> pl.DataFrame:
-    """The lines whose constant fields are those of the record."""
-    masks = []
+    """The lines whose constant fields are those of the record, and whose required ones are there."""
+    masks = [pl.col(f"cell {number}") != "" for number, cell in enumerate(made.cells) if cell.field.required]
     for number, constant in reading.constants.items():
         text = pl.col(f"cell {number}")
         field = made.cells[number].field if made.cells else None

@@ -17,7 +17,7 @@ from lark import Token, Tree
 
 from pipeline.exports import columns
 from pipeline.exports.description import Decimals
-from pipeline.exports.expressions import Type, parsed
+from pipeline.exports.expressions import BRACES, Type, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -258,7 +258,7 @@ def _slot(form: Format, cell: Cell, number: int, settings: Mapping[str, Any]) ->
         return Slot(name, Type.TEXT, number, once=once)
     if kind == Type.AMOUNT:
         return _amount_slot(form, cell, Slot(name, kind, number, once=once), tree, settings)
-    if kind == Type.DATE and form.kind not in ("xlsx", "parquet"):
+    if kind == Type.DATE and (form.kind not in ("xlsx", "parquet") or _calls(tree, "date")):
         written = field.date or _day_form(tree, name, settings)
         return None if written is None or not is_a_day(written) else Slot(name, kind, number, date=written, once=once)
     return Slot(name, kind, number, once=once)
@@ -269,7 +269,7 @@ def _amount_slot(
 ) -> Slot | None:
     factor, is_size = _signs(tree)
     slot = replace(slot, factor=factor, is_size=is_size)
-    if form.kind in ("xlsx", "parquet"):
+    if form.kind in ("xlsx", "parquet") and not _calls(tree, "amount", "money"):
         return slot
     how = cell.field.decimal or _decimals(tree, settings)
     return None if how is None else replace(slot, how=how, is_size=is_size or not how.minus)
@@ -304,7 +304,32 @@ def settled(node: Any, settings: Mapping[str, Any]) -> Any:
         holds = _holds(condition, settings)
         if holds is not None:
             return settled(yes if holds else no, settings)
+    if node.data == "call" and str(node.children[0]) == "fill":
+        template = _value(node.children[1], settings)
+        return node if template is None else _filled(str(template))
     return Tree(node.data, [settled(child, settings) for child in node.children])
+
+
+def _filled(template: str) -> Tree[Any]:
+    """A template with columns in braces, as the expression that it stands for."""
+    parts: list[Tree[Any]] = []
+    end = 0
+    for found in BRACES.finditer(template):
+        parts.append(_text(template[end : found.start()]))
+        column, form, other = found.groups()
+        node = Tree("column", [Token("NAME", column)])
+        if form is not None:
+            node = Tree("call", [Token("NAME", "date"), node, _text(form)])
+        if other is not None:
+            node = Tree("call", [Token("NAME", "default"), node, _text(other)])
+        parts.append(node)
+        end = found.end()
+    return Tree("joined", [part for part in [*parts, _text(template[end:])] if part.children[0] != "''"])
+
+
+def _text(text: str) -> Tree[Any]:
+    doubled = text.replace("'", "''")
+    return Tree("text", [Token("TEXT", f"'{doubled}'")])
 
 
 def _holds(node: Any, settings: Mapping[str, Any]) -> bool | None:
@@ -362,7 +387,8 @@ def _told(tree: Tree[Any] | None) -> str | None:
     if len(written) == 1:
         return written.pop() if written <= set(_TEXTS) | {SIDE, *_NUMBERS} else None
     accounts = written & _ACCOUNTS
-    if not accounts or not written <= _WITH_ACCOUNTS:
+    others = {name for name in written if not name.startswith(("section_", columns.AXIS))}
+    if not accounts or not others <= _WITH_ACCOUNTS:
         return None
     return accounts.pop() if len(accounts) == 1 else "posting_account"
 
