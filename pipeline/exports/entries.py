@@ -93,6 +93,8 @@ def wanted_columns(loaded: LoadedFormat, axes: list[str]) -> set[str]:
         wanted |= {*shape.needed(form.merge, axes)}
         if {"foreign_amount", "foreign_currency"} & wanted:
             wanted |= {"foreign_amount", "foreign_currency"}
+    if columns.CHARGE_VAT & loaded.read_columns:
+        wanted |= {*shape.VAT_OF}
     if form.merge.entries != "entry" or not form.merge.is_identity:
         wanted |= {"entry_date", "journal_label", "document_kind", "employee", "label"}
     return wanted
@@ -157,6 +159,8 @@ def _shape(loaded: LoadedFormat, batch: pl.DataFrame, axes: Axes, corrections: C
         lines = lines.with_columns(pl.lit(Decimal(0), _AMOUNT).alias("rounding"))
     if form.shape == "pairs":
         lines = shape.paired(lines)
+    if columns.CHARGE_VAT & loaded.read_columns:
+        lines = _with_vat(loaded, lines)
     if form.max_entry_lines is not None:
         _hold(loaded, lines, form.max_entry_lines)
     sections = None
@@ -198,6 +202,18 @@ def _labelled(lines: pl.DataFrame) -> pl.DataFrame:
         pl.coalesce(pl.col("label"), pl.concat_str(journal, pl.lit(" "), month)).alias("label"),
         pl.coalesce(pl.col("document"), pl.col("journal_code")).alias("document"),
     )
+
+
+def _with_vat(loaded: LoadedFormat, lines: pl.DataFrame) -> pl.DataFrame:
+    """The lines with the VAT of charges. Raises: ExportError naming an entry whose VAT goes with no charge."""
+    try:
+        return shape.with_vat(lines)
+    except ValueError:
+        vat_alone = ~(pl.col("role") == "charge").fill_null(value=False).any().over(ENTRY)
+        row = lines.filter(vat_alone & (pl.col("role") == "vat")).head(1).row(0, named=True)
+        raise ExportError(
+            "the entry has VAT and no charge that it goes with", where=f"format {loaded.name}, {cells.name(row)}"
+        ) from None
 
 
 def _hold(loaded: LoadedFormat, lines: pl.DataFrame, most: int) -> None:

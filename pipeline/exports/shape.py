@@ -34,6 +34,9 @@ _FIRST = ("_entry", "line_number", "entry_number", "run")
 _LATEST = ("document_date", "validated_on")
 _MERGING = ("side", "role", "account", "auxiliary", "currency")
 
+#: what with_vat reads besides `_entry`
+VAT_OF = ("role", "expense", "vat_code", "amount", "side", "side_amount", "currency_digits")
+
 _SECTION = {
     "_line": pl.Int64(),
     "axis": pl.String(),
@@ -331,6 +334,56 @@ def paired(lines: pl.DataFrame) -> pl.DataFrame:
         *(pl.when(is_whole).then(pl.col(name)).alias(name) for name in foreign),
         *contra_lines[pairs["contra"]].get_columns(),
     )
+
+
+# ------------------------------------------------------------------------------------------------ VAT of charges
+
+
+def with_vat(lines: pl.DataFrame) -> pl.DataFrame:
+    """Charges with the VAT that goes with them, for packages whose rows have a net amount and its VAT.
+
+    In:     lines or pairs, with `_entry` and the columns of VAT_OF.
+    Out:    the rows in their order, with charge_vat, the VAT of a charge on the charge's side, charge_gross, both
+            together, and charge_vat_code, its codes in alphabetical order with + between them; 0 and null elsewhere.
+    Raises: ValueError naming the `_entry` whose VAT goes with no charge.
+    Rule:   VAT goes with the charges of its expense, else with all charges of its entry (of those with the same other
+            account, where rows are pairs). Several charges share it by their amounts: what is left over goes by largest
+            remainder, of equal ones to the earlier.
+    """
+    entry = ["_entry", *(name for name in ("contra_account", "contra_auxiliary") if name in lines.columns)]
+    expense = [*entry, "expense"]
+    is_charge = (pl.col("role") == "charge").fill_null(value=False)
+    is_vat = (pl.col("role") == "vat").fill_null(value=False)
+    unit = pl.lit(10, _WIDE).pow(_DECIMALS - pl.col("currency_digits").cast(pl.Int64)).cast(_WIDE)
+    known = lines.with_columns(
+        _is_charge=is_charge,
+        _is_own=is_charge.any().over(expense),
+        _has_any=is_charge.any().over(entry),
+        _minor=pl.when(is_vat).then(_units("amount") // unit).otherwise(pl.lit(0, _WIDE)),
+        _weight=pl.when(is_charge).then(_units("amount").abs()).otherwise(pl.lit(0, _WIDE)),
+        _order=pl.int_range(pl.len(), dtype=pl.Int64),
+        _code=pl.when(is_vat).then("vat_code"),
+    )
+    alone = known.filter(is_vat & ~pl.col("_has_any"))["_entry"].min()
+    if alone is not None:
+        raise ValueError(f"_entry {alone!r} has VAT that goes with no charge")
+    # What goes by the expense, then what goes by the entry. Totals are columns first: a window within another one would
+    # be taken of its rows alone.
+    shares, codes = [], []
+    for number, is_of_it, within in ((0, pl.col("_is_own"), expense), (1, ~pl.col("_is_own"), entry)):
+        target = pl.when(is_of_it).then("_minor").otherwise(pl.lit(0, _WIDE)).sum().over(within)
+        weights = pl.max_horizontal(pl.col("_weight").sum().over(within), pl.lit(1, _WIDE))
+        known = known.with_columns(target.alias(f"_target_{number}"), weights.alias(f"_weights_{number}"))
+        whole, total = pl.col(f"_target_{number}"), pl.col(f"_weights_{number}")
+        shares.append(_shared(whole * pl.col("_weight"), total, whole, [*within, "_is_charge"], pl.col("_order")))
+        codes.append(pl.when(is_of_it).then("_code").drop_nulls().unique().sort().str.join("+").over(within))
+    on_it = pl.when("_is_charge").then(_debit_positive((shares[0] + shares[1]) * unit)).otherwise(pl.lit(0, _WIDE))
+    code = pl.when(codes[0] != "").then(codes[0]).when(codes[1] != "").then(codes[1])
+    return known.with_columns(
+        charge_vat=_amount(on_it),
+        charge_gross=_amount(pl.when("_is_charge").then(_units("side_amount") + on_it).otherwise(pl.lit(0, _WIDE))),
+        charge_vat_code=pl.when("_is_charge").then(code),
+    ).select(*lines.columns, "charge_vat", "charge_gross", "charge_vat_code")
 
 
 # --------------------------------------------------------------------------------------------------- whole units

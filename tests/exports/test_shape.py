@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 from pydantic import ValidationError
 
 from pipeline.exports.description import Merge
-from pipeline.exports.shape import merged, needed, numbered, paired, rounded, rounding_by_account, sections
+from pipeline.exports.shape import merged, needed, numbered, paired, rounded, rounding_by_account, sections, with_vat
 
 AMOUNT = pl.Decimal(18, 4)
 AMOUNTS = ("debit", "credit", "amount", "side_amount")
@@ -602,3 +602,71 @@ def test_ten_thousand_lines_of_great_amounts() -> None:
         assert rounded_lines["amount"].sum() == 0
         assert pairs["side_amount"].sum() == rounded_lines["debit"].sum()
         assert shares["section_amount"].sum() == rounded_lines.filter(pl.col("role") != "employee")["side_amount"].sum()
+
+
+# -------------------------------------------------------------------------------------------------- VAT of charges
+
+
+def vat_of(text: str) -> list[str]:
+    """The charge_vat, charge_gross and charge_vat_code of each line of a table that has its amount."""
+    frame = table(text).with_columns(
+        side=pl.when(pl.col("amount") > 0).then(pl.lit("D")).otherwise(pl.lit("C")),
+        side_amount=pl.col("amount").abs(),
+        currency_digits=pl.lit(2, pl.Int32),
+    )
+    made = with_vat(frame).select("charge_vat", "charge_gross", "charge_vat_code")
+    return [
+        " ".join(
+            "-" if cell is None else f"{cell:f}".rstrip("0").rstrip(".") if isinstance(cell, Decimal) else cell
+            for cell in row
+        )
+        for row in made.iter_rows()
+    ]
+
+
+def test_vat_goes_with_the_charges_of_its_expense_by_their_amounts() -> None:
+    assert vat_of("""
+        _entry role     expense vat_code amount
+        1      charge   X1      -        33.33
+        1      charge   X1      -        66.67
+        1      vat      X1      V20      20.01
+        1      charge   X2      -        8.00
+        1      vat      X2      V20      1.00
+        1      vat      X2      V10      0.50
+        1      charge   X3      -        10.00
+        1      employee -       -        -139.51
+        2      charge   X1      -        -50.00
+        2      vat      X1      V10      -5.00
+        2      employee -       -        55.00
+    """) == [
+        "6.67 40 V20", "13.34 80.01 V20", "0 0 -", "1.5 9.5 V10+V20", "0 0 -", "0 0 -", "0 10 -", "0 0 -",
+        "5 55 V10", "0 0 -", "0 0 -",
+    ]  # fmt: skip
+
+
+def test_merged_vat_goes_with_all_charges_of_its_entry() -> None:
+    assert vat_of("""
+        _entry role     expense vat_code amount
+        1      charge   X1      -        50.00
+        1      charge   X2      -        100.00
+        1      vat      -       V20      30.00
+        1      employee -       -        -180.00
+    """) == ["10 60 V20", "20 120 V20", "0 0 -", "0 0 -"]
+
+
+def test_vat_of_a_pair_goes_with_the_charges_on_the_same_other_account() -> None:
+    assert vat_of("""
+        _entry role   expense vat_code amount contra_account contra_auxiliary
+        1      charge X1      -        60.00  467            A
+        1      charge X1      -        40.00  467            B
+        1      vat    X1      V20      20.00  467            B
+    """) == ["0 60 -", "20 60 V20", "0 0 -"]
+
+
+def test_vat_without_a_charge_is_refused() -> None:
+    with pytest.raises(ValueError, match="_entry 7 has VAT"):
+        vat_of("""
+            _entry role     expense vat_code amount
+            7      vat      X1      V20      1.00
+            7      employee -       -        -1.00
+        """)
