@@ -64,7 +64,8 @@ class ExportResult:
     """What an export gives. number: None for a preview, and where there was nothing to take.
 
     totals: per journal code and fiscal year the entries, lines, debit and credit. left_out: per fate (left_out,
-    held_back), journal and account what stayed in the ledger. balances: per account, for a preview.
+    held_back), journal and account what stayed in the ledger. For a preview, balances: per account; drill: the lines on
+    the account that was asked for, entry by entry.
     """
 
     number: int | None
@@ -77,6 +78,7 @@ class ExportResult:
     totals: list[dict[str, Any]]
     left_out: list[dict[str, Any]]
     balances: list[dict[str, Any]] = field(default_factory=list)
+    drill: list[dict[str, Any]] = field(default_factory=list)
 
 
 def export(
@@ -89,11 +91,13 @@ def export(
     on: date,
     out: Path,
     preview: bool = False,
+    account: str | None = None,
     pay: Callable[[Store, str], Store] | None = None,
 ) -> ExportResult:
     """Writes the entries of a legal entity that no earlier export of the profile took, and records it.
 
-    first, last: the period, both days in it; None is open. on: the export's date. pay: for an entity whose payments are
+    first, last: the period, both days in it; None is open. on: the export's date. account: the general account of which
+    a preview shows the lines. pay: for an entity whose payments are
     made by its exports, makes the order of the given id (`export-<number>`, of the last day of the period) and returns
     the store with it. It is called once what there is without it is known to go into the files, never for a preview
     nor where there is nothing to take.
@@ -110,14 +114,16 @@ def export(
             run=store.run,
             profile=profile.name,
             format=loaded.name,
-            definition={"format": loaded.text, "profile": profile.model_dump(mode="json", exclude_defaults=True)},
+            definition=record.definition(loaded, profile),
             legal_entity=entity,
             first_on=first,
             last_on=last,
             exported_on=on,
         )
         if pay is None or not pays:
-            return _exported(session, store, loaded, profile, request, about=about, out=out, preview=preview)
+            return _exported(
+                session, store, loaded, profile, request, about=about, out=out, preview=preview, account=account
+            )
         _select(session, profile, loaded, request)
         figures = _figures(session)
         if not figures.entries and not _may_pay(session, profile, entity, last or on):
@@ -157,6 +163,7 @@ def _exported(
     about: dict[str, Any],
     out: Path,
     preview: bool,
+    account: str | None = None,
 ) -> ExportResult:
     """Selects, writes and records."""
     _select(session, profile, loaded, request)
@@ -167,7 +174,17 @@ def _exported(
         if preview:
             session.run(HERE / "export_balances.sql")
             balances = session.query("select * from export_balances order by account, auxiliary nulls first")
-            return _result(request, figures, made.files(), number=None, balances=balances)
+            drill = session.query(
+                """
+                select
+                    journal_code, fiscal_year, entry_number, line_number, entry_date, document, employee, account,
+                    auxiliary, label, debit, credit
+                from export_lines where account = $account
+                order by entry_date, journal_code, fiscal_year, entry_number, line_number
+                """,
+                {"account": account},
+            )
+            return _result(request, figures, made.files(), number=None, balances=balances, drill=drill)
         control = Sink(out, _control_name(request))
         files = made.files()
         made.sinks.append(control)
@@ -194,6 +211,7 @@ def again(store: Store, number: int, out: Path) -> ExportResult:
     request, figures = record.request_of(row)
     profile = Profile.model_validate(request.definition["profile"])
     loaded = parse_format(request.format, request.definition["format"], profile.wishes)
+    loaded = replace(loaded, template=record.template_of(request.definition))
     with _taken(store, request) as session:
         about = _entity(session, request.legal_entity, loaded)
         with _written(session, loaded, profile, request, figures.totals, out, about=about) as made:
@@ -682,6 +700,7 @@ def _result(
     *,
     number: int | None,
     balances: pl.DataFrame | None = None,
+    drill: pl.DataFrame | None = None,
 ) -> ExportResult:
     return ExportResult(
         number,
@@ -694,4 +713,5 @@ def _result(
         record.by_year(figures.totals),
         figures.left_out,
         [] if balances is None else balances.to_dicts(),
+        [] if drill is None else drill.to_dicts(),
     )

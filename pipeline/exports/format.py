@@ -103,6 +103,8 @@ class LoadedFormat:
     records: tuple[LoadedRecord, ...]
     file: Typed
     files: Mapping[str, Typed]
+    #: the bytes of the workbook that is filled
+    template: bytes | None = None
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -175,7 +177,16 @@ def load_format(name: str, wishes: Wishes | None = None) -> LoadedFormat:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise FormatError(f"this cannot be read ({error})", where=f"format {path.name}") from None
-    return parse_format(path.stem, text, wishes)
+    loaded = parse_format(path.stem, text, wishes)
+    if loaded.format.template is None:
+        return loaded
+    given = (wishes or Wishes()).keys.get("template")
+    template = path.parent / loaded.format.template if given is None else Path(given)
+    try:
+        return replace(loaded, template=template.read_bytes())
+    except OSError as error:
+        where = f"format {loaded.name}, template" if given is None else f"{(wishes or Wishes()).where}, template"
+        raise FormatError(f"this cannot be read ({error})", where=where) from None
 
 
 @cache

@@ -84,6 +84,8 @@ class Profile(BaseModel):
             keys["rounding"] = self.rounding.model_dump()
         if self.max_lines is not None:
             keys["max_lines"] = self.max_lines
+        if self.template is not None:
+            keys["template"] = self.template
         labels = {str(journal): source for journal, source in self.labels.items()}
         return Wishes(f"profile {self.name}", self.settings, self.codes, labels, self.maps, keys)
 
@@ -106,5 +108,7 @@ def load_profile(path: Path) -> Profile:
     beside = path.parent / profile.format
     if profile.format.endswith(".toml") and beside.is_file():
         profile = profile.model_copy(update={"format": str(beside)})
+    if profile.template is not None:
+        profile = profile.model_copy(update={"template": str(path.parent / profile.template)})
     load_format(profile.format, profile.wishes)
     return profile

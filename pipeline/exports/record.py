@@ -5,7 +5,9 @@ Rows are appended and never changed: of an export, the one of the highest sequen
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -18,6 +20,8 @@ from schemas import STORED
 from schemas.table import columns, validate
 
 if TYPE_CHECKING:
+    from pipeline.exports.format import LoadedFormat
+    from pipeline.exports.profile import Profile
     from pipeline.exports.write import File
     from pipeline.ledger.store import Store
 
@@ -26,7 +30,7 @@ RECORDED, CANCELLED = "recorded", "cancelled"
 
 @dataclass(frozen=True)
 class Request:
-    """An export that is asked for, or was. definition: the format's text and the profile, so that both come again."""
+    """An export that is asked for, or was. definition: what has the format, the profile and the template come again."""
 
     number: int
     run: int
@@ -47,6 +51,20 @@ class Figures:
     lines: int
     totals: list[dict[str, Any]]
     left_out: list[dict[str, Any]] = field(default_factory=list)
+
+
+def definition(loaded: LoadedFormat, profile: Profile) -> dict[str, Any]:
+    """What has to be kept of an export besides the ledger: the format's text, the profile, the workbook to fill."""
+    kept = {"format": loaded.text, "profile": profile.model_dump(mode="json", exclude_defaults=True)}
+    if loaded.template is not None:
+        kept["template"] = base64.b64encode(zlib.compress(loaded.template)).decode("ascii")
+    return kept
+
+
+def template_of(definition: dict[str, Any]) -> bytes | None:
+    """The workbook that a recorded export filled."""
+    kept = definition.get("template")
+    return None if kept is None else zlib.decompress(base64.b64decode(kept))
 
 
 def next_number(store: Store) -> int:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline.exports.entries import Shaped, are_needed
 from pipeline.exports.render import Renderer, Sums
 from pipeline.exports.write_parquet import write_parquet
-from pipeline.exports.write_xlsx import Workbook, sheet_of
+from pipeline.exports.write_template import Filled, Parts
+from pipeline.exports.write_xlsx import ENTRIES, Workbook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -56,9 +57,14 @@ def _write_xlsx(
     target: BinaryIO,
     totals: Sums,
 ) -> Sums:
-    loaded = _by_sheet(loaded)
-    has_totals = loaded.format.totals_sheet and bool(group.totals)
-    workbook = Workbook(loaded, has_totals=has_totals)
+    workbook: Workbook | Filled
+    if loaded.template is not None:
+        parts = Parts(loaded.template, f"format {loaded.name}, template")
+        loaded = _by_sheet(loaded, next(iter(parts.sheets)))
+        workbook = Filled(parts, loaded)
+    else:
+        loaded = _by_sheet(loaded, ENTRIES)
+        workbook = Workbook(loaded, has_totals=loaded.format.totals_sheet and bool(group.totals))
     renderer = Renderer(loaded, workbook.writer, facts)
     try:
         for sheet, rows in renderer.start(group.accounts(), totals).items():
@@ -69,7 +75,7 @@ def _write_xlsx(
                     workbook.put(sheet, rows)
         for sheet, rows in renderer.end().items():
             workbook.put(sheet, rows)
-        if has_totals:
+        if isinstance(workbook, Workbook) and loaded.format.totals_sheet:
             workbook.put_totals(group.totals)
     except BaseException:
         workbook.discard()
@@ -78,10 +84,15 @@ def _write_xlsx(
     return renderer.sums
 
 
-def _by_sheet(loaded: LoadedFormat) -> LoadedFormat:
-    """The format with its sheets as the files that its records go into: rows are ordered sheet by sheet."""
+def _by_sheet(loaded: LoadedFormat, first: str) -> LoadedFormat:
+    """The format with its sheets as the files that its records go into: rows are ordered sheet by sheet.
+
+    first: the sheet of records that name none.
+    """
+    sheets = [made.record.sheet or first for made in loaded.records]
     records = tuple(
-        replace(made, record=made.record.model_copy(update={"into": sheet_of(made)})) for made in loaded.records
+        replace(made, record=made.record.model_copy(update={"sheet": sheet, "into": sheet}))
+        for made, sheet in zip(loaded.records, sheets, strict=True)
     )
     return replace(loaded, records=records)
 

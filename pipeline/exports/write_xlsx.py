@@ -152,12 +152,17 @@ class Rows:
         columns = [get_column_letter(column) for column in self._places[id(made)]]
         if made.text is not None:
             line = self._texts.line(made.text, made.place, rows)
-            return pl.select(pl.coalesce(text_cells(columns[0], line), pl.lit(""))).to_series()
+            style = self._styles.of(sheet_of(made), 1, None)
+            return pl.select(pl.coalesce(text_cells(columns[0], line, style), pl.lit(""))).to_series()
         if made.record.row is not None:
-            style = _BOLD if made.record.name == NAMES and isinstance(self._styles, NewStyles) else 0
+            is_bold = made.record.name == NAMES and isinstance(self._styles, NewStyles)
             constant = [
-                text_cells(column, pl.Series([re.sub(_CONTROL, " ", text)]), style)
-                for column, text in zip(columns, made.record.row, strict=True)
+                text_cells(
+                    column,
+                    pl.Series([re.sub(_CONTROL, " ", text)]),
+                    _BOLD if is_bold else self._styles.of(sheet_of(made), number, None),
+                )
+                for column, number, text in zip(columns, self._places[id(made)], made.record.row, strict=True)
             ]
             row = pl.select(pl.concat_str(constant, ignore_nulls=True)).item() if constant else ""
             return pl.Series([row], dtype=pl.String).new_from_index(0, len(rows))
@@ -269,16 +274,17 @@ class Strings:
         between = parts.gather_every(2)
         return pl.select(pl.concat_str(between, pl.concat([told, pl.Series([""])]))).to_series().str.join("")
 
-    def xml(self) -> Iterator[bytes]:
-        """The texts as their part has them."""
+    def xml(self, space: str = "") -> Iterator[bytes]:
+        """The texts as their part has them. space: the namespace of their elements, where it is not said above them."""
         texts = iter(self._numbers)
         while some := list(islice(texts, _SLICE)):
-            yield "".join(map(_item, some)).encode()
+            yield "".join(_item(text, space) for text in some).encode()
 
 
-def _item(text: str) -> str:
+def _item(text: str, space: str) -> str:
     said = escape(text.replace("_x", "_x005F_x") if _CODE.search(text) else text)
-    return f"<si><t>{said}</t></si>" if text == text.strip() else f'<si><t xml:space="preserve">{said}</t></si>'
+    blanks = "" if text == text.strip() else ' xml:space="preserve"'
+    return f"<si{space}><t{blanks}>{said}</t></si>"
 
 
 def numbered(rows: pl.Series, first: int, strings: Strings, where: str, attributes: str = "") -> Iterator[bytes]:
@@ -336,7 +342,7 @@ class Workbook:
             for number, (name, widths) in enumerate(sheets.items(), start=1)
         }
         self._add("[Content_Types].xml", self._content_types())
-        self._open = self._packed.open(_member("xl/worksheets/sheet1.xml"), "w")
+        self._open = self._packed.open(member("xl/worksheets/sheet1.xml"), "w")
 
     def put(self, name: str, rows: pl.Series) -> None:
         """Adds rows to a sheet, in their order. Raises: ExportError where it is full."""
@@ -349,6 +355,8 @@ class Workbook:
 
     def put_totals(self, totals: list[dict[str, Any]]) -> None:
         """Adds the sheet of totals; a row each, its keys the header."""
+        if not totals:
+            return
         frame = pl.DataFrame(totals, infer_schema_length=None)
         digits = frame["currency_digits"]
         names = [name for name in frame.columns if name != "currency_digits"]
@@ -377,15 +385,15 @@ class Workbook:
             if sheet.held is None:
                 self._open.close()
             else:
-                with self._packed.open(_member(sheet.member), "w") as member:
+                with self._packed.open(member(sheet.member), "w") as opened:
                     for part in sheet.held:
-                        member.write(zlib.decompress(part))
-        with self._packed.open(_member("xl/sharedStrings.xml"), "w") as member:
+                        opened.write(zlib.decompress(part))
+        with self._packed.open(member("xl/sharedStrings.xml"), "w") as opened:
             counts = f'count="{self.strings.uses}" uniqueCount="{len(self.strings)}"'
-            member.write(f'{_HEAD}<sst xmlns="{MAIN}" {counts}>'.encode())
+            opened.write(f'{_HEAD}<sst xmlns="{MAIN}" {counts}>'.encode())
             for part in self.strings.xml():
-                member.write(part)
-            member.write(b"</sst>")
+                opened.write(part)
+            opened.write(b"</sst>")
         self._add("xl/styles.xml", self.styles.xml())
         for name, text in self._parts().items():
             self._add(name, text)
@@ -427,7 +435,7 @@ class Workbook:
             sheet.held.append(zlib.compress(part, 1))
 
     def _add(self, name: str, text: str) -> None:
-        self._packed.writestr(_member(name), text.encode())
+        self._packed.writestr(member(name), text.encode())
 
     def _content_types(self) -> str:
         overrides = {
@@ -486,9 +494,9 @@ def _relations(targets: Iterable[tuple[str, str]]) -> str:
     return f'{_HEAD}<Relationships xmlns="{_PACKAGE}/relationships">{parts}</Relationships>'
 
 
-def _member(name: str) -> zipfile.ZipInfo:
+def member(name: str) -> zipfile.ZipInfo:
     """A part without the time and the system that it was made at."""
-    member = zipfile.ZipInfo(name, (2000, 1, 1, 0, 0, 0))
-    member.compress_type = zipfile.ZIP_DEFLATED
-    member.create_system = 3
-    return member
+    info = zipfile.ZipInfo(name, (2000, 1, 1, 0, 0, 0))
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.create_system = 3
+    return info
