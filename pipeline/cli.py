@@ -159,6 +159,7 @@ def dump(store: Path, out: Path, as_json: bool) -> None:
 @click.option("--out", type=_DIRECTORY, default=None, help="Directory for the files.")
 @click.option("--on", type=_DAY, default=None, help="The day the export is made on.  [default: today]")
 @click.option("--preview", is_flag=True, help="Show totals and balances; record and write nothing.")
+@click.option("--account", default=None, help="With --preview: show the lines on this general account, entry by entry.")
 @_as_json
 def export(
     store: Path,
@@ -173,6 +174,7 @@ def export(
     out: Path | None,
     on: date | None,
     preview: bool,
+    account: str | None,
     as_json: bool,
 ) -> None:
     """Write entries in the format of an accounting package, or the bank's file of an order."""
@@ -187,6 +189,8 @@ def export(
         return
     if out is None and not preview:
         raise click.UsageError("Missing option '--out'.")
+    if account is not None and not preview:
+        raise click.UsageError("Give --account with --preview.")
     folder = out or Path()
     if order is not None:
         files = exporting.export_order(ledger, order=order, out=folder)
@@ -215,6 +219,7 @@ def export(
             on=on or date.today(),  # noqa: DTZ011 - the day on the wall is meant
             out=folder,
             preview=preview,
+            account=account,
             pay=_pay_at_export(chosen, last, on),
         )
     if as_json:
@@ -322,7 +327,7 @@ def formats(ctx: click.Context, name: str | None, checked: tuple[Path, ...], sch
             return
         for one in known:
             doubt = f"  ({one.format.confidence} confidence)" if one.format.confidence in ("medium", "low") else ""
-            click.echo(f"{one.name:<24} {one.format.title}{doubt}")
+            click.echo(f"{one.name:<28} {one.format.title}{doubt}")
 
 
 @main.command()

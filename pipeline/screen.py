@@ -144,9 +144,19 @@ def print_export(result: ExportResult, folder: Path, console: Console | None = N
     out.print(totals)
     for row in result.balances:
         out.print(f"  {row['account']:<12} {row['auxiliary'] or '':<14} {money(row['balance']):>16}", highlight=False)
+    for row in result.drill:
+        entry = f"{row['journal_code']} {row['fiscal_year']} {row['entry_number']}, line {row['line_number']}"
+        sides = f"{money(row['debit']):>14} {money(row['credit']):>14}"
+        out.print(
+            f"    {row['entry_date']}  {entry:<24} {row['document']:<16} {sides}  {row['label'] or ''}",
+            highlight=False,
+            markup=False,
+        )
     for row in result.left_out:
         out.print(
-            f"left out: journal {row['journal']} account {row['account']}: {row['entries']:,} entries", highlight=False
+            f"{row['fate'].replace('_', ' ')}: journal {row['journal']} account {row['account']}: "
+            f"{row['entries']:,} entries",
+            highlight=False,
         )
     for file in result.files:
         if result.number is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -273,6 +274,24 @@ def test_a_preview_records_and_writes_nothing(company: Company) -> None:
     assert sum(float(row["balance"]) for row in said["balances"]) == 0
     assert Store.open(company.store).version == before
     assert exported(company, *FR)["entries"] == said["entries"]
+
+
+def test_a_preview_shows_the_lines_of_an_account(company: Company) -> None:
+    paying(company)
+    result = company.invoke("export", *FR, "--preview", "--account", "421000", "--json")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    (balance,) = {
+        row["account"]: Decimal(row["balance"]) for row in said["balances"] if row["account"] == "421000"
+    }.values()
+    assert sum(Decimal(row["debit"]) - Decimal(row["credit"]) for row in said["drill"]) == balance
+    assert {row["account"] for row in said["drill"]} == {"421000"}
+    shown = company.invoke("export", *FR, "--preview", "--account", "421000")
+    row = said["drill"][0]
+    assert (
+        f"{row['journal_code']} {row['fiscal_year']} {row['entry_number']}, line {row['line_number']}" in shown.output
+    )
+    assert company.invoke("export", *FR, "--out", "x", "--account", "421000").exit_code == 2
 
 
 FORMATS = ["csv", "fixed", "xlsx", "fec", "fec_import", "sage_100_pnm"]
