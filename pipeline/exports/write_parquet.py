@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -9,52 +10,85 @@ import pyarrow.parquet as pq
 
 from pipeline.exports import cells
 from pipeline.exports.expressions import Type, text_of
+from pipeline.exports.render import Renderer, Sums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import BinaryIO
 
     from pipeline.exports.entries import Shaped
-    from pipeline.exports.format import LoadedFormat
+    from pipeline.exports.format import Cell, LoadedFormat, LoadedRecord
 
 _TYPES: dict[Type, Any] = {
+    Type.TEXT: pl.String(),
     Type.AMOUNT: pl.Decimal(18, 4),
-    Type.NUMBER: pl.Int64,
-    Type.DATE: pl.Date,
-    Type.BOOLEAN: pl.Boolean,
+    Type.NUMBER: pl.Int64(),
+    Type.DATE: pl.Date(),
+    Type.BOOLEAN: pl.Boolean(),
 }
 
 
-def write_parquet(loaded: LoadedFormat, batches: Iterable[Shaped], sink: BinaryIO) -> None:
-    """Writes lines: texts, dates, whole numbers and decimals (18, 4), empty where there is nothing.
+class Columns:
+    """Makes rows of typed columns: texts, dates, whole numbers and decimals (18, 4), empty where there is nothing."""
 
-    Raises: ExportError naming the field and the row of a value that the format does not allow.
-    """
-    writer: pq.ParquetWriter | None = None
-    try:
+    def records(self, made: LoadedRecord, rows: pl.DataFrame) -> pl.Series:
+        """A struct a row, its fields by their places.
+
+        Raises: ExportError naming the field and the row of a value that the format does not allow.
+        """
+        cells.check(made.cells, rows)
+        names = [str(number) for number in range(len(made.cells))]
+        typed = rows.with_columns(_typed(cell).alias(name) for name, cell in zip(names, made.cells, strict=True))
+        return typed.select(names).to_struct()
+
+
+def write_parquet(loaded: LoadedFormat, batches: Iterable[Shaped], facts: Mapping[str, Any], sink: BinaryIO) -> Sums:
+    """Writes lines, a row group a batch; returns what was written. Raises: ExportError as Columns does."""
+    renderer = Renderer(loaded, Columns(), facts)
+    with pq.ParquetWriter(
+        _Stream(sink), _arrow(loaded.cells, _nothing(loaded.cells)).schema, compression="zstd"
+    ) as writer:
         for batch in batches:
-            cells.check(loaded.cells, batch.lines)
-            made = batch.lines.with_columns(
-                _typed(
-                    cell.typed.type, cell.typed.value if cell.typed.type != Type.TEXT else text_of(cell.typed)
-                ).alias(f"field {number}")
-                for number, cell in enumerate(loaded.cells)
-            )
-            table = pl.DataFrame(
-                [made[f"field {n}"].alias(cell.name) for n, cell in enumerate(loaded.cells)]
-            ).to_arrow()
-            writer = writer or pq.ParquetWriter(sink, table.schema, compression="zstd")
-            writer.write_table(table)
-    finally:
-        if writer is not None:
-            writer.close()
+            for rows in renderer.batch(batch).values():
+                writer.write_table(_arrow(loaded.cells, rows))
+    return renderer.sums
 
 
-def _typed(kind: Type, value: pl.Expr) -> pl.Expr:
-    types: dict[Type, Any] = {
-        Type.AMOUNT: pl.Decimal(18, 4),
-        Type.NUMBER: pl.Int64,
-        Type.DATE: pl.Date,
-        Type.BOOLEAN: pl.Boolean,
-    }
-    return value.cast(types[kind]) if kind in types else pl.when(value != "").then(value)
+class _Stream(io.RawIOBase):
+    """What Arrow writes to: it wants to know how far it is, and closes what it has written."""
+
+    def __init__(self, sink: BinaryIO) -> None:
+        super().__init__()
+        self._sink = sink
+        self._size = 0
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def tell(self) -> int:
+        """How many bytes were written."""
+        return self._size
+
+    def write(self, data: Any) -> int:
+        """Adds bytes."""
+        self._size += len(data)
+        return self._sink.write(data)
+
+
+def _nothing(fields: Iterable[Cell]) -> pl.Series:
+    return pl.DataFrame(schema={str(number): _TYPES[cell.typed.type] for number, cell in enumerate(fields)}).to_struct()
+
+
+def _arrow(fields: Iterable[Cell], rows: pl.Series) -> Any:
+    columns = rows.struct.unnest()
+    named = [columns[str(number)].alias(cell.name) for number, cell in enumerate(fields)]
+    # The types that every reader of Parquet knows.
+    return pl.DataFrame(named).to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def _typed(cell: Cell) -> pl.Expr:
+    text = text_of(cell.typed)
+    if cell.typed.type == Type.TEXT:
+        return pl.when(text != "").then(text)
+    return cell.typed.value.cast(_TYPES[cell.typed.type])

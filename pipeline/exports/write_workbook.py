@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.exports.entries import Shaped, are_needed
-from pipeline.exports.render import Renderer, Sums
+from pipeline.exports.render import Renderer
 from pipeline.exports.write_parquet import write_parquet
 from pipeline.exports.write_template import Filled, Parts
 from pipeline.exports.write_xlsx import ENTRIES, Workbook
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from pipeline.exports.format import LoadedFormat
+    from pipeline.exports.render import Sums
     from pipeline.exports.write import Group, Sink
 
 #: lines that are cells at a time
@@ -37,15 +38,7 @@ def write_workbook(
     """
     target: BinaryIO = sink  # type: ignore[assignment]  # it is written to and flushed, nothing else
     if loaded.format.kind == "parquet":
-        sums = Sums()
-
-        def counted() -> Iterator[Shaped]:
-            for shaped in batches:
-                sums.add(shaped.lines)
-                yield shaped
-
-        write_parquet(loaded, counted(), target)
-        return sums
+        return write_parquet(loaded, batches, facts, target)
     return _write_xlsx(loaded, batches, facts, group, target, totals or group.sums)
 
 

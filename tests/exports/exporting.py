@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
+import pyarrow.parquet as pq
 
 from tests.support import Company
 
@@ -34,7 +35,11 @@ def written(company: Company, out: str = "out") -> dict[str, bytes]:
 
 
 def as_text(path: Path) -> tuple[str, bytes]:
-    """Returns the name and bytes of a file; of a workbook what its cells hold."""
+    """Returns the name and bytes of a file; of a workbook what its cells hold, of a Parquet file its rows."""
+    if path.suffix == ".parquet":
+        table = pq.read_table(path)
+        said = [*(f"{column.name} {column.type}" for column in table.schema), *map(str, table.to_pylist())]
+        return f"{path.name}.rows", "".join(f"{line}\n" for line in said).encode()
     if path.suffix != ".xlsx":
         return path.name, path.read_bytes()
     workbook = openpyxl.load_workbook(io.BytesIO(path.read_bytes()))
