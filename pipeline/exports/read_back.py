@@ -51,8 +51,8 @@ class Stranger:
 class Back:
     """What was read.
 
-    records: by the record's number its rows: `row` (their order), `line` (where in the file), the texts of its slots'
-    cells as `cell <number>`, and whether each of them `fits` its slot. strangers: lines that are no record.
+    records: by the record's number its rows: `row` (their order), `line` (where in the file), and the texts of its
+    slots' cells as `cell <number>`. strangers: lines that are no record.
     """
 
     records: dict[int, pl.DataFrame] = field(default_factory=dict)
@@ -119,22 +119,24 @@ def _told_apart(
     """Keeps of each line the records that it may be of; a line that is of none is a stranger."""
     kept = []
     for number, frame in frames:
-        slots = readings[number].slots
-        lacking = [slot.is_lacking(pl.col(f"cell {slot.cell}").fill_null(""), digits) for slot in slots]
-        fits = ~pl.any_horizontal(lacking) if lacking else pl.lit(value=True)
-        wanted = [pl.col("row"), pl.col("line"), *(pl.col(f"cell {n}") for n in sorted({s.cell for s in slots}))]
-        kept.append((number, frame.select(*wanted, fits.alias("fits"))))
-    seen = pl.concat([frame.select("row", "fits") for _, frame in kept]) if kept else _no_rows()
-    best = seen.group_by("row").agg(pl.col("fits").any().alias("any"))
+        reading = readings[number]
+        lacking = [slot.is_lacking(pl.col(f"cell {slot.cell}").fill_null(""), digits) for slot in reading.slots]
+        rank = pl.when(pl.any_horizontal(lacking)).then(0).otherwise(1) if lacking else pl.lit(1)
+        cells = [pl.col(f"cell {n}") for n in sorted({slot.cell for slot in reading.slots})]
+        # A row of constants is that one, whatever else it might be.
+        rank = pl.lit(2) if reading.is_constant else rank
+        kept.append((number, frame.select("row", "line", *cells, rank.cast(pl.Int32).alias("rank"))))
+    seen = pl.concat([frame.select("row", "rank") for _, frame in kept]) if kept else _no_rows()
+    best = seen.group_by("row").agg(pl.col("rank").max().alias("best"))
     unread = loose.join(best, on="row", how="anti").sort("row").select("line", pl.col("text").str.head(_SHOWN))
     strangers += [Stranger(line, text) for line, text in unread.iter_rows()]
     for number, frame in kept:
-        chosen = frame.join(best, on="row").filter(pl.col("fits") | ~pl.col("any")).drop("any")
+        chosen = frame.join(best, on="row").filter(pl.col("rank") == pl.col("best")).drop("best", "rank")
         yield number, chosen.sort("row")
 
 
 def _no_rows() -> pl.DataFrame:
-    return pl.DataFrame(schema={"row": pl.Int64, "fits": pl.Boolean})
+    return pl.DataFrame(schema={"row": pl.Int64, "rank": pl.Int32})
 
 
 class _Reader:
@@ -462,7 +464,8 @@ def groups_of(reading: Reading) -> list[pl.Expr]:
 
 def _constant(frame: pl.DataFrame, made: LoadedRecord, reading: Reading) -> pl.DataFrame:
     """The lines whose constant fields are those of the record, and whose required ones are there."""
-    masks = [pl.col(f"cell {number}") != "" for number, cell in enumerate(made.cells) if cell.field.required]
+    said = {slot.cell for slot in reading.slots}
+    masks = [pl.col(f"cell {n}") != "" for n, cell in enumerate(made.cells) if cell.field.required and n in said]
     for number, constant in reading.constants.items():
         text = pl.col(f"cell {number}")
         field = made.cells[number].field if made.cells else None

@@ -68,7 +68,7 @@ class Slot:
     cell: its number among the fields of the record, or among the groups of its pattern. how: the description of an
     amount; factor: -1 where it is written with the other sign; is_size: whether it is written without its sign.
     date: how a date is written. sides: the side that a text stands for. once: stands on the first line of an entry.
-    pad: what fills it up, in front of it or (align left) behind it.
+    pad: what fills it up, in front of it or (align left) behind it. is_column: whether it is the column on every line.
     """
 
     name: str
@@ -82,6 +82,7 @@ class Slot:
     once: bool = False
     pad: str = " "
     align: str = "left"
+    is_column: bool = False
 
     def typed(self, text: pl.Expr, digits: int) -> pl.Expr:
         """The value of a text, null where it is none. digits: the decimals of the currency of the books."""
@@ -182,13 +183,14 @@ class Reading:
     """How a record is read: its slots, and the texts that it always has, by number of the field.
 
     pattern: of a record that is one text, its groups are what slots and constants count. comes: false where settings
-    leave the record out.
+    leave the record out. is_constant: whether nothing in it varies.
     """
 
     slots: tuple[Slot, ...]
     constants: Mapping[int, str]
     pattern: str | None = None
     comes: bool = True
+    is_constant: bool = False
 
     @property
     def names(self) -> frozenset[str]:
@@ -209,7 +211,7 @@ def readings(loaded: LoadedFormat, settings: Mapping[str, Any]) -> list[Reading]
 
 def _reading(form: Format, made: LoadedRecord, settings: Mapping[str, Any]) -> Reading:
     if made.record.row is not None:
-        return Reading((), dict(enumerate(made.record.row)))
+        return Reading((), dict(enumerate(made.record.row)), is_constant=True)
     if made.record.text is not None:
         pattern = _Pattern(settings, dict(form.replace))
         made_of = pattern.of(settled(parsed(made.record.text), settings))
@@ -268,7 +270,7 @@ def _amount_slot(
     form: Format, cell: Cell, slot: Slot, tree: Tree[Any] | None, settings: Mapping[str, Any]
 ) -> Slot | None:
     factor, is_size = _signs(tree)
-    slot = replace(slot, factor=factor, is_size=is_size)
+    slot = replace(slot, factor=factor, is_size=is_size, is_column=cell.field.source is not None)
     if form.kind in ("xlsx", "parquet") and not _calls(tree, "amount", "money"):
         return slot
     how = cell.field.decimal or _decimals(tree, settings)

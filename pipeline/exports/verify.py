@@ -444,13 +444,14 @@ class _Comparison:
         ledger = ledger.with_columns(lacking)
         file = file.with_columns(pl.lit(None, schema[n]).alias(n) for n in shown if n not in file.columns)
         file = file.with_columns(pl.col(n).cast(ledger.schema[n]) for n in shown)
-        self.compared += [n for n in shown if n not in self.compared]
+        self.compared += [n for n in shown if n not in self.compared and not n.startswith("again_")]
         file = _one_record(file, ledger, shown)
         again = pl.int_range(pl.len()).over(shown).alias("_again")
         ledger, file = ledger.with_columns(again), file.with_columns(again)
         key = [*shown, "_again"]
         missing = ledger.join(file, on=key, how="anti", nulls_equal=True).sort("_row")
         extra = file.join(ledger, on=key, how="anti", nulls_equal=True).sort("_row")
+        extra = extra.filter(~pl.col("_row").is_in(self._headings(numbers)))
         said = self._totals(ledger, file)
         near = missing.head(_NEAR).to_dicts()
         said += [self._extra(row, near, shown, unit) for row in extra.head(_TOLD).iter_rows(named=True)]
@@ -459,6 +460,11 @@ class _Comparison:
             for row in missing.head(_TOLD).iter_rows(named=True)
         ]
         return said, len(missing) + len(extra)
+
+    def _headings(self, numbers: list[int]) -> pl.Series:
+        """The rows that may be records of another kind as well: what the ledger has as no line of it is one."""
+        others = [rows["row"] for number, rows in self._back.records.items() if number not in numbers]
+        return pl.concat([pl.Series([], dtype=pl.Int64), *others]).unique()
 
     def _totals(self, ledger: pl.DataFrame, file: pl.DataFrame) -> list[str]:
         """Sums by journal that differ: they do not depend on the order of the lines."""
@@ -554,7 +560,6 @@ class _Comparison:
                     "_line": pl.Int64,
                     "_lacking": pl.String,
                     "_record": pl.Int32,
-                    "_fits": pl.Boolean,
                 }
             )
         return pl.concat(frames, how="diagonal_relaxed")
@@ -597,7 +602,6 @@ class _Comparison:
         return rows.select(
             pl.col("row").alias("_row"),
             pl.col("line").alias("_line"),
-            pl.col("fits").alias("_fits"),
             lacking.alias("_lacking"),
             *chosen,
         )
@@ -614,7 +618,9 @@ class _Comparison:
         side = self._side(number, debit, credit)
         size = self._size(number, side, debit, credit, own)
         lines = lines.with_columns(
-            size.cast(AMOUNT).alias("_size"), (pl.lit("") if side is None else side).alias("_side")
+            size.cast(AMOUNT).alias("_size"),
+            (pl.lit("") if side is None else side).alias("_side"),
+            *self._said_again(number, debit, credit, own),
         )
         lines = lines.drop([n for n in (*_AMOUNTS, SIDE) if n in lines.columns])
         amount = "section_amount" if is_section else "side_amount" if side is not None or own in names else "amount"
@@ -622,6 +628,23 @@ class _Comparison:
         if side is None:
             return lines.drop("_side")
         return lines.with_columns(pl.when(pl.col(amount) != 0).then(pl.col("_side")).alias(SIDE)).drop("_side")
+
+    def _said_again(self, number: int, debit: str, credit: str, own: str) -> list[pl.Expr]:
+        """The amounts and the side of lines that say them in more than one way: each is to be right."""
+        reading = self._read[number]
+        if not {debit, credit} & reading.names:
+            again = {"amount"} if own in reading.names else set()
+        else:
+            again = {own, "amount"}
+        made = [
+            pl.col(slot.name).alias(f"again_{slot.name}")
+            for slot in reading.slots
+            if slot.name in again and slot.is_column and not slot.is_size
+        ]
+        if SIDE in reading.names and {debit, credit} & reading.names:
+            is_zero = pl.all_horizontal([pl.col(n) == 0 for n in (debit, credit) if n in reading.names])
+            made.append(pl.when(~is_zero).then(pl.col(SIDE)).alias(f"again_{SIDE}"))
+        return made
 
     def _side(self, number: int, debit: str, credit: str) -> pl.Expr | None:
         """The side of the lines of a record: of its amounts, its text, or all lines that it comes for."""
@@ -704,12 +727,18 @@ def _line_text(row: Mapping[str, Any], shown: list[str]) -> str:
     if row.get("entry_date") is not None:
         day = row["entry_date"]
         text += f" of {day:%d %B}" if day.year == NO_YEAR else f" of {day}"
+    said = [n for n in shown if n.startswith("again_") and row[n] is not None]
+    text += "".join(f", {n.removeprefix('again_').replace('_', ' ')} {_plain(row[n])}" for n in said)
     rest = [
         f"{n.replace('_', ' ')} {row[n]}"
         for n in ("journal_code", "entry_number", "document", "document_date")
         if n in shown and row[n] is not None
     ]
     return f"{text} ({', '.join(rest)})" if rest else text
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else _money(value)
 
 
 def _money(amount: Decimal) -> str:
