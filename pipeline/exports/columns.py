@@ -118,6 +118,8 @@ DERIVED: dict[str, Column] = {
     "journal_lines": Column(Type.NUMBER, "at the end of a journal: its lines"),
     "journal_debit": Column(Type.AMOUNT, "at the end of a journal: sum of its debits", "currency_digits"),
     "journal_credit": Column(Type.AMOUNT, "at the end of a journal: sum of its credits", "currency_digits"),
+    "counterpart_account": Column(Type.TEXT, "account that the line is booked against; empty where there are several"),
+    "counterpart_auxiliary": Column(Type.TEXT, "its auxiliary account"),
     "charge_vat": Column(Type.AMOUNT, "on a charge: its expense's VAT, or its share, on its side", "currency_digits"),
     "charge_gross": Column(Type.AMOUNT, "on a charge: its side_amount and charge_vat together", "currency_digits"),
     "charge_vat_code": Column(Type.TEXT, "on a charge: the code of that VAT; several with + between them"),
@@ -129,6 +131,10 @@ ENTRY_ACCOUNTS = ("entry_account", "entry_last_account")
 
 #: those of them that tell the VAT of a charge
 CHARGE_VAT = frozenset({"charge_vat", "charge_gross", "charge_vat_code"})
+
+COUNTERPART = "counterpart_"
+#: those that tell what a line is booked against
+COUNTERPARTS = frozenset({"counterpart_account", "counterpart_auxiliary"})
 
 #: what a record per section may name besides
 SECTIONS: dict[str, Column] = {

@@ -95,6 +95,8 @@ def wanted_columns(loaded: LoadedFormat, axes: list[str]) -> set[str]:
             wanted |= {"foreign_amount", "foreign_currency"}
     if columns.CHARGE_VAT & loaded.read_columns:
         wanted |= {*shape.VAT_OF}
+    if columns.COUNTERPARTS & loaded.read_columns:
+        wanted |= {*shape.COUNTERPART_OF}
     if form.merge.entries != "entry" or not form.merge.is_identity:
         wanted |= {"entry_date", "journal_label", "document_kind", "employee", "label"}
     return wanted
@@ -161,6 +163,8 @@ def _shape(loaded: LoadedFormat, batch: pl.DataFrame, axes: Axes, corrections: C
         lines = shape.paired(lines)
     if columns.CHARGE_VAT & loaded.read_columns:
         lines = _with_vat(loaded, lines)
+    if columns.COUNTERPARTS & loaded.read_columns:
+        lines = shape.with_counterparts(lines)
     if form.max_entry_lines is not None:
         _hold(loaded, lines, form.max_entry_lines)
     sections = None

@@ -359,7 +359,7 @@ def _overrides(scope: _Scope, asked: Wishes) -> dict[str, Typed]:
         if known.type != Type.TEXT:
             raise FormatError(f"codes are texts, and {column} is {known.type}", where=where)
         same = columns.ENTRY_ACCOUNTS if column == "account" else ()
-        for name in (column, f"{columns.CONTRA}{column}", *same):
+        for name in (column, f"{columns.CONTRA}{column}", f"{columns.COUNTERPART}{column}", *same):
             typed = column_value(name, known)
             made[name] = replace(typed, value=pl.coalesce(mapped(typed.value, codes), typed.value), is_figure=False)
     label = column_value("label", columns.LINES["label"])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
-from pipeline.exports.columns import AXIS, CONTRA_OF
+from pipeline.exports.columns import AXIS, CONTRA_OF, COUNTERPART
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +34,8 @@ _FIRST = ("_entry", "line_number", "entry_number", "run")
 _LATEST = ("document_date", "validated_on")
 _MERGING = ("side", "role", "account", "auxiliary", "currency")
 
+#: what with_counterparts reads besides `_entry`
+COUNTERPART_OF = ("role", "account", "auxiliary", "payment_method")
 #: what with_vat reads besides `_entry`
 VAT_OF = ("role", "expense", "vat_code", "amount", "side", "side_amount", "currency_digits")
 
@@ -384,6 +386,44 @@ def with_vat(lines: pl.DataFrame) -> pl.DataFrame:
         charge_gross=_amount(pl.when("_is_charge").then(_units("side_amount") + on_it).otherwise(pl.lit(0, _WIDE))),
         charge_vat_code=pl.when("_is_charge").then(code),
     ).select(*lines.columns, "charge_vat", "charge_gross", "charge_vat_code")
+
+
+# ------------------------------------------------------------------------------------------------- counterparts
+
+
+def with_counterparts(lines: pl.DataFrame) -> pl.DataFrame:
+    """Lines with the account that they are booked against, for packages whose rows name a supplier or a bank.
+
+    In:     lines, with `_entry` and the columns of COUNTERPART_OF.
+    Out:    the lines in their order, with counterpart_account and counterpart_auxiliary; null where there are several.
+    Raises: ColumnNotFoundError where a column is lacking.
+    Rule:   a charge and VAT are booked against the line of their entry that is neither, of their own method of payment.
+            Two lines that are neither, as those of a payment, are booked against each other.
+    """
+    is_part = pl.col("role").is_in(["charge", "vat"]).fill_null(value=False)
+    method = ["_entry", "payment_method"]
+    names = ("account", "auxiliary")
+    known = lines.with_columns(_row=pl.int_range(pl.len(), dtype=pl.Int64), _own=pl.struct(names))
+    rest = known.filter(~is_part)
+    of_parts = (
+        rest.group_by(method)
+        .agg(pl.col("_own").first().alias("_of_part"), pl.col("_own").n_unique().alias("_count"))
+        .filter(pl.col("_count") == 1)
+    )
+    # Of two lines, the first one's is the last, and the other way round.
+    is_first = pl.int_range(pl.len()).over("_entry") == 0
+    first, last = pl.col("_own").first().over("_entry"), pl.col("_own").last().over("_entry")
+    of_two = rest.select(
+        "_row",
+        _of_two=pl.when(pl.len().over("_entry") == pl.lit(2)).then(pl.when(is_first).then(last).otherwise(first)),
+    )
+    known = known.join(of_parts, on=method, how="left", nulls_equal=True, maintain_order="left").join(
+        of_two, on="_row", how="left", maintain_order="left"
+    )
+    found = pl.when(is_part).then("_of_part").otherwise("_of_two")
+    return known.with_columns(found.struct.field(name).alias(f"{COUNTERPART}{name}") for name in names).select(
+        *lines.columns, *(f"{COUNTERPART}{name}" for name in names)
+    )
 
 
 # --------------------------------------------------------------------------------------------------- whole units

@@ -15,7 +15,17 @@ from polars.testing import assert_frame_equal
 from pydantic import ValidationError
 
 from pipeline.exports.description import Merge
-from pipeline.exports.shape import merged, needed, numbered, paired, rounded, rounding_by_account, sections, with_vat
+from pipeline.exports.shape import (
+    merged,
+    needed,
+    numbered,
+    paired,
+    rounded,
+    rounding_by_account,
+    sections,
+    with_counterparts,
+    with_vat,
+)
 
 AMOUNT = pl.Decimal(18, 4)
 AMOUNTS = ("debit", "credit", "amount", "side_amount")
@@ -670,3 +680,36 @@ def test_vat_without_a_charge_is_refused() -> None:
             7      vat      X1      V20      1.00
             7      employee -       -        -1.00
         """)
+
+
+# --------------------------------------------------------------------------------------------------- counterparts
+
+
+def test_a_charge_is_booked_against_its_method_and_one_of_two_lines_against_the_other() -> None:
+    made = with_counterparts(
+        table("""
+        _entry role     account auxiliary payment_method
+        1      charge   6       -         card
+        1      charge   6       -         bank
+        1      vat      4       -         card
+        1      company  467     E1        card
+        1      company  512     -         bank
+        2      charge   6       -         -
+        2      employee 421     E1        -
+        3      employee 421     E1        -
+        3      bank     512     -         -
+        4      charge   6       -         card
+        4      company  467     E1        card
+        4      company  467     E2        card
+        5      a        421     E1        -
+        5      b        425     E1        -
+        5      b        426     E1        -
+    """)
+    )
+    assert [" ".join(cell or "-" for cell in row) for row in made.select("counterpart_account", "counterpart_auxiliary").iter_rows()] == [
+        "467 E1", "512 -", "467 E1", "512 -", "467 E1",
+        "421 E1", "- -",
+        "512 -", "421 E1",
+        "- -", "467 E2", "467 E1",
+        "- -", "- -", "- -",
+    ]  # fmt: skip
