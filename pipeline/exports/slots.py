@@ -380,7 +380,8 @@ def _told(tree: Tree[Any] | None) -> str | None:
     """The column that an expression says, as far as there is one: of what it writes, not of its conditions."""
     if tree is None:
         return None
-    written = _leaves(tree)
+    leaves = _leaves(tree)
+    written = set(leaves)
     dates = {name for call in _calls(tree, "date") for name in _columns(call)}
     amounts = {name for call in _calls(tree, "amount", "money") for name in _columns(call)}
     if dates or amounts:
@@ -388,21 +389,29 @@ def _told(tree: Tree[Any] | None) -> str | None:
         return only.pop() if len(only) == 1 and written <= dates | amounts else None
     if len(written) == 1:
         return written.pop() if written <= set(_TEXTS) | {SIDE, *_NUMBERS} else None
-    accounts = written & _ACCOUNTS
-    others = {name for name in written if not name.startswith(("section_", columns.AXIS))}
+    return _account_told(leaves)
+
+
+def _account_told(leaves: list[str]) -> str | None:
+    """The account that columns together are; of a pair, whose sides may be turned, the one that is named first."""
+    bare = {name.removeprefix(columns.CONTRA) for name in leaves}
+    others = {name for name in bare if not name.startswith(("section_", columns.AXIS))}
+    accounts = [name for name in leaves if name.removeprefix(columns.CONTRA) in _ACCOUNTS]
     if not accounts or not others <= _WITH_ACCOUNTS:
         return None
-    return accounts.pop() if len(accounts) == 1 else "posting_account"
+    prefix = columns.CONTRA if accounts[0].startswith(columns.CONTRA) else ""
+    kinds = {name.removeprefix(columns.CONTRA) for name in accounts}
+    return prefix + (kinds.pop() if len(kinds) == 1 else "posting_account")
 
 
-def _leaves(node: Tree[Any] | Token) -> set[str]:
-    """The columns of what an expression writes."""
+def _leaves(node: Tree[Any] | Token) -> list[str]:
+    """The columns of what an expression writes, in its order."""
     if isinstance(node, Token):
-        return set()
+        return []
     if node.data == "column":
-        return {str(node.children[0])}
+        return [str(node.children[0])]
     inside = node.children[1:] if node.data == "choice" else node.children
-    return set().union(*(_leaves(child) for child in inside)) if inside else set()
+    return [name for child in inside for name in _leaves(child)]
 
 
 def _value(node: Any, settings: Mapping[str, Any]) -> Any:

@@ -9,6 +9,7 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,7 @@ def asked(name: str) -> tuple[str, str]:
 BESIDE = {
     "quickbooks_iif": f'[codes.auxiliary_label]\n"{LONG_NAME}" = "Aurélien"\n',
     "sage_50_uk": 'C2 = "102"\n',
+    "sage_50_uk_suppliers": 'C2 = "102"\n',
 }
 
 
@@ -185,6 +187,12 @@ def sample_profile(name: str) -> str:
     if "maps.vat_codes" in text:
         vat = pl.read_csv(SAMPLE / "reference" / "vat_codes.csv")["vat_code"]
         tables["maps.vat_codes"] = dict.fromkeys(vat, "INT")
+    if "maps.tax_codes" in text:
+        vat = pl.read_csv(SAMPLE / "reference" / "vat_codes.csv")["vat_code"].to_list()
+        tables["maps.tax_codes"] = dict.fromkeys([*vat, *("+".join(pair) for pair in combinations(sorted(vat), 2))], "T1")
+    if "maps.departments" in text:
+        sections = pl.read_csv(SAMPLE / "reference" / "sections.csv")["section"]
+        tables["maps.departments"] = dict.fromkeys(sections, "101")
     made = f'format = "{name}"\n' + (settings[0] if settings else "")
     for table, lines in tables.items():
         made += f"\n[{table}]\n" + "".join(f'"{key}" = "{value}"\n' for key, value in lines.items())
