@@ -189,7 +189,9 @@ def sample_profile(name: str) -> str:
         tables["maps.vat_codes"] = dict.fromkeys(vat, "INT")
     if "maps.tax_codes" in text:
         vat = pl.read_csv(SAMPLE / "reference" / "vat_codes.csv")["vat_code"].to_list()
-        tables["maps.tax_codes"] = dict.fromkeys([*vat, *("+".join(pair) for pair in combinations(sorted(vat), 2))], "T1")
+        tables["maps.tax_codes"] = dict.fromkeys(
+            [*vat, *("+".join(pair) for pair in combinations(sorted(vat), 2))], "T1"
+        )
     if "maps.departments" in text:
         sections = pl.read_csv(SAMPLE / "reference" / "sections.csv")["section"]
         tables["maps.departments"] = dict.fromkeys(sections, "101")
