@@ -46,7 +46,7 @@ _ACCOUNTS = frozenset({"account", "auxiliary", "posting_account"})
 _WITH_ACCOUNTS = _ACCOUNTS | {_LABEL, "auxiliary_label", "legal_entity"}
 _DATES = ("entry_date", "document_date")
 _SECTION_AMOUNTS = ("section_amount", "section_debit", "section_credit")
-_AMOUNTS = ("debit", "credit", "amount", "side_amount", *_SECTION_AMOUNTS)
+_AMOUNTS = ("debit", "credit", "amount", "side_amount", "charge_vat", *_SECTION_AMOUNTS)
 _NUMBERS = ("entry_number", "fiscal_year", "entry_in_file")
 SIDE = "side"
 #: what stands on the first line of an entry alone, where the description says so, is that of its other lines too

@@ -79,7 +79,11 @@ _ORDER = (
 
 @dataclass(frozen=True)
 class Verification:
-    """What came of it. compared: the columns. differences: sentences, the first of so many as `count` says."""
+    """What came of it.
+
+    compared: the columns. differences: sentences, the first of so many as `count` says. unwritten: lines of the ledger
+    that the format has no record for.
+    """
 
     files: list[str]
     lines: int
@@ -89,6 +93,7 @@ class Verification:
     compared: list[str]
     differences: list[str] = field(default_factory=list)
     count: int = 0
+    unwritten: int = 0
 
     @property
     def agrees(self) -> bool:
@@ -210,7 +215,7 @@ class _Collector:
                 continue
             value = pl.col(slot.name)
             if slot.type == Type.AMOUNT:
-                value = (value.abs() if slot.is_size else value).cast(AMOUNT)
+                value = (value.abs() if slot.is_size else value).fill_null(0).cast(AMOUNT)
             elif slot.type == Type.DATE and not has_year(slot.date):
                 value = pl.date(NO_YEAR, value.dt.month(), value.dt.day())
             wanted[slot.name] = value.cast(pl.Int64) if slot.type == Type.NUMBER else value
@@ -294,7 +299,7 @@ class _Part:
     names: list[str]
     collector: _Collector
     totals: Sums
-    lines: int
+    lines: pl.DataFrame
     contents: list[bytes] = field(default_factory=list)
 
 
@@ -324,13 +329,15 @@ class _Expected(Files):
         collector.digits = int(facts["currency_digits"])
         renderer = Renderer(self.loaded, collector, facts)
         renderer.start(group.accounts(), totals)
+        keys = []
         for shaped_batch in part:
+            keys.append(shaped_batch.lines.select(_KEY))
             renderer.batch(shaped_batch)
         renderer.end()
         if form.shape == "pairs" and totals is not group.sums:  # a pair is on one side, and moves both
             both = totals.debit + totals.credit
             totals = Sums(totals.lines, totals.entries, both, both)
-        self.parts.append(_Part([sink.name for sink in sinks], collector, totals, renderer.sums.lines))
+        self.parts.append(_Part([sink.name for sink in sinks], collector, totals, pl.concat(keys)))
 
 
 def _asked(parts: list[_Part], paths: list[Path]) -> list[_Part]:
@@ -361,7 +368,7 @@ def _asked(parts: list[_Part], paths: list[Path]) -> list[_Part]:
 def _verified(made: _Expected, parts: list[_Part]) -> Verification:
     differences: list[str] = []
     compared: dict[str, None] = {}
-    count = 0
+    count = unwritten = 0
     for part in parts:
         is_text = made.loaded.format.kind in TEXTS
         contents = unpacked(made.loaded, part.contents) if is_text else {"": part.contents[0]}
@@ -371,19 +378,21 @@ def _verified(made: _Expected, parts: list[_Part]) -> Verification:
         )
         comparison = _Comparison(made.loaded, learned, part.collector, back)
         found, total = comparison.differences()
+        unwritten += comparison.unwritten(part.lines)
         differences += found
         count += total
         compared |= dict.fromkeys(comparison.compared)
     totals = [part.totals for part in parts]
     return Verification(
         [name for part in parts for name in part.names],
-        sum(part.lines for part in parts),
+        sum(len(part.lines) for part in parts) - unwritten,
         sum(total.entries for total in totals),
         sum((total.debit for total in totals[1:]), totals[0].debit),
         sum((total.credit for total in totals[1:]), totals[0].credit),
         sorted(compared, key=_rank),
         differences[:_TOLD],
         count,
+        unwritten,
     )
 
 
@@ -423,6 +432,16 @@ class _Comparison:
             said += found
             count += total
         return said, count
+
+    def unwritten(self, lines: pl.DataFrame) -> int:
+        """How many lines stand in no record that is read."""
+        per_line = [n for n, made in enumerate(self._loaded.records) if made.record.per == "line" and self._says(n)]
+        frames = [frame for number in per_line for frame in self._collector.frames.get(number, [])]
+        keys = [f"_{key}" for key in _KEY]
+        written = pl.concat([frame.select(keys) for frame in frames]) if frames else None
+        if written is None:
+            return 0
+        return len(lines.join(written.unique(), left_on=_KEY, right_on=keys, how="anti", nulls_equal=True))
 
     def _sections(self) -> bool:
         return any(
@@ -755,8 +774,10 @@ def as_dict(found: Verification) -> dict[str, Any]:
 def as_text(found: Verification) -> str:
     """What came of it, for a person."""
     compared = f"compared: {', '.join(n.replace('_', ' ') for n in found.compared)}"
+    if found.unwritten:
+        compared += f"\n{found.unwritten:,} lines of the ledger stand in no record of the format"
     if found.agrees:
-        sums = f"debit {_money(found.debit)}, credit {_money(found.credit)}"
-        return f"{found.lines:,} lines of {found.entries:,} entries agree: {sums}\n{compared}"
+        sums = "" if found.unwritten else f": debit {_money(found.debit)}, credit {_money(found.credit)}"
+        return f"{found.lines:,} lines of {found.entries:,} entries agree{sums}\n{compared}"
     more = [f"… {found.count} lines differ in all"] if found.count > len(found.differences) else []
     return "\n".join([*found.differences, *more, compared])
