@@ -656,9 +656,9 @@ class _Comparison:
         else:
             again = {own, "amount"}
         made = [
-            pl.col(slot.name).alias(f"again_{slot.name}")
+            (pl.col(slot.name).abs() if slot.is_size else pl.col(slot.name)).alias(f"again_{slot.name}")
             for slot in reading.slots
-            if slot.name in again and slot.is_column and not slot.is_size
+            if slot.name in again and slot.is_column
         ]
         if SIDE in reading.names and {debit, credit} & reading.names:
             is_zero = pl.all_horizontal([pl.col(n) == 0 for n in (debit, credit) if n in reading.names])

@@ -188,15 +188,15 @@ def sample_profile(name: str) -> str:
     if "maps.vat_codes" in text:
         vat = pl.read_csv(SAMPLE / "reference" / "vat_codes.csv")["vat_code"]
         tables["maps.vat_codes"] = dict.fromkeys(vat, "INT")
-    if "maps.tax_codes" in text:
-        vat = pl.read_csv(SAMPLE / "reference" / "vat_codes.csv")["vat_code"].to_list()
-        tables["maps.tax_codes"] = dict.fromkeys(
-            [*vat, *("+".join(pair) for pair in combinations(sorted(vat), 2))], "T1"
-        )
+    for table in ("maps.tax_codes", "maps.tax_rates"):
+        if table in text:
+            vat = pl.read_csv(SAMPLE / "reference" / "vat_codes.csv")["vat_code"].sort().to_list()
+            tables[table] = dict.fromkeys([*vat, *("+".join(pair) for pair in combinations(vat, 2))], "1")
     if "maps.departments" in text:
         sections = pl.read_csv(SAMPLE / "reference" / "sections.csv")["section"]
         tables["maps.departments"] = dict.fromkeys(sections, "101")
-    made = f'format = "{name}"\n' + (settings[0] if settings else "")
+    kept = re.findall(r"(?m)^(?:journals|leave_open) *=.*\n", text)
+    made = f'format = "{name}"\n' + "".join(kept) + (settings[0] if settings else "")
     for table, lines in tables.items():
         made += f"\n[{table}]\n" + "".join(f'"{key}" = "{value}"\n' for key, value in lines.items())
     return made
