@@ -62,6 +62,8 @@ def unpacked(files: dict[str, bytes]) -> dict[str, bytes]:
                 made |= {f"{name}_{member}": archive.read(member) for member in archive.namelist()}
         elif name.endswith(".gz"):
             made[name.removesuffix(".gz")] = gzip.decompress(content)
+        elif name.endswith(".rapidstart"):
+            made[f"{name}.xml"] = gzip.decompress(content)
         else:
             made[name] = content
     return made

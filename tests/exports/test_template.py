@@ -6,10 +6,11 @@ import csv
 import io
 import subprocess
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from string import ascii_uppercase
 
 import openpyxl
 import pytest
@@ -43,7 +44,7 @@ HEADS = ["Template", "Batch", "Line No.", "Account No.", "Posting Date", "Descri
 DAY = datetime(2026, 1, 12)  # noqa: DTZ001
 
 
-def a_package(prefix: str = "") -> bytes:
+def a_package(prefix: str = "", names: Sequence[str] = HEADS) -> bytes:
     """A configuration package of Business Central, as few parts as it has: XML maps, a table, texts in place."""
     p = f"{prefix}:" if prefix else ""
     space = f'xmlns:{prefix}="{MAIN}"' if prefix else f'xmlns="{MAIN}"'
@@ -51,12 +52,13 @@ def a_package(prefix: str = "") -> bytes:
     def cell(place: str, text: str) -> str:
         return f'<{p}c r="{place}" t="inlineStr"><{p}is><{p}t>{text}</{p}t></{p}is></{p}c>'
 
-    heads = "".join(cell(f"{letter}3", head) for letter, head in zip("ABCDEFG", HEADS, strict=True))
+    heads = "".join(cell(f"{letter}3", head) for letter, head in zip(ascii_uppercase, names, strict=False))
     columns = "".join(
         f'<tableColumn id="{n}" uniqueName="{n}" name="{head}"><xmlColumnPr mapId="1" xpath="/DataList/{n}" '
         f'xmlDataType="string"/></tableColumn>'
-        for n, head in enumerate(HEADS, start=1)
+        for n, head in enumerate(names, start=1)
     )
+    last = ascii_uppercase[len(names) - 1]
     package = "http://schemas.openxmlformats.org/package/2006"
     sheet = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 
@@ -92,8 +94,8 @@ def a_package(prefix: str = "") -> bytes:
         ),
         "xl/worksheets/_rels/sheet1.xml.rels": relations(("table", "/xl/tables/table1.xml")),
         "xl/tables/table1.xml": (
-            f'<table xmlns="{MAIN}" id="1" name="T81" displayName="T81" ref="A3:G4" tableType="xml" insertRow="1">'
-            f'<autoFilter ref="A3:G4"/><tableColumns count="7">{columns}</tableColumns></table>'
+            f'<table xmlns="{MAIN}" id="1" name="T81" displayName="T81" ref="A3:{last}4" tableType="xml" insertRow="1">'
+            f'<autoFilter ref="A3:{last}4"/><tableColumns count="{len(names)}">{columns}</tableColumns></table>'
         ),
         "xl/xmlMaps.xml": MAPS,
         "xl/styles.xml": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import re
@@ -209,6 +210,9 @@ def in_workbook(change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
     """The change in what an archive holds."""
 
     def changed(content: bytes) -> bytes:
+        if content[:2] == b"\x1f\x8b":
+            made_of = change(gzip.decompress(content))
+            return content if made_of == gzip.decompress(content) else gzip.compress(made_of)
         if content[:2] != b"PK":
             return change(content)
         made = io.BytesIO()
