@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pipeline.exports.entries import Shaped, are_needed
+from pipeline.exports.entries import ENTRY, Shaped
 from pipeline.exports.render import Renderer
 from pipeline.exports.write_parquet import write_parquet
 from pipeline.exports.write_template import Filled, Parts
@@ -29,7 +29,7 @@ def write_workbook(
     facts: Mapping[str, Any],
     group: Group,
     sink: Sink,
-    totals: Sums | None = None,
+    totals: Sums,
 ) -> Sums:
     """Writes the lines of a group to one file of typed columns; returns what was written.
 
@@ -39,7 +39,7 @@ def write_workbook(
     target: BinaryIO = sink  # type: ignore[assignment]  # it is written to and flushed, nothing else
     if loaded.format.kind == "parquet":
         return write_parquet(loaded, batches, facts, target)
-    return _write_xlsx(loaded, batches, facts, group, target, totals or group.sums)
+    return _write_xlsx(loaded, batches, facts, group, target, totals)
 
 
 def _write_xlsx(
@@ -63,7 +63,7 @@ def _write_xlsx(
         for sheet, rows in renderer.start(group.accounts(), totals).items():
             workbook.put(sheet, rows)
         for shaped in batches:
-            for part in _parts(loaded, shaped):
+            for part in _parts(shaped):
                 for sheet, rows in renderer.batch(part).items():
                     workbook.put(sheet, rows)
         for sheet, rows in renderer.end().items():
@@ -90,9 +90,14 @@ def _by_sheet(loaded: LoadedFormat, first: str) -> LoadedFormat:
     return replace(loaded, records=records)
 
 
-def _parts(loaded: LoadedFormat, shaped: Shaped) -> Iterator[Shaped]:
-    """A batch in parts, where lines are written one by one: a row of cells is long, and its lines are not."""
-    if are_needed(loaded) or shaped.sections is not None:
-        yield shaped
-    else:
-        yield from (Shaped(lines) for lines in shaped.lines.iter_slices(_SLICE))
+def _parts(shaped: Shaped) -> Iterator[Shaped]:
+    """A batch in parts, cut between entries: a row of cells is long, and its lines are not."""
+    lines = shaped.lines
+    entries = lines[ENTRY] if ENTRY in lines.columns else None
+    start = 0
+    while start < len(lines):
+        end = start + _SLICE
+        if entries is not None and end < len(lines):
+            end = int(entries.search_sorted(entries[end - 1], side="right"))
+        yield Shaped(lines[start:end], shaped.sections)
+        start = end

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from pipeline.errors import ExportError, FormatError
-from pipeline.exports import write_xlsx
+from pipeline.exports import write_workbook, write_xlsx
 from pipeline.exports.format import LoadedFormat, load_format
 from tests.exports.making import a_format, field, lines, made, stream
 
@@ -271,3 +271,9 @@ def test_sheets_that_cannot_be(keys: dict[str, str], said: str) -> None:
 def test_a_workbook_has_all_lines() -> None:
     with pytest.raises(FormatError, match="max_lines says nothing in a format of kind xlsx"):
         a_format(field(name='"a"', value='"1"'), kind='"xlsx"', max_lines="5")
+
+
+def test_entries_are_written_whole_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    once = made(several_records(), entries())
+    monkeypatch.setattr(write_workbook, "_SLICE", 2)
+    assert made(several_records(), entries()) == once
