@@ -258,7 +258,7 @@ class _Sheet:
     @property
     def space(self) -> str:
         """What makes rows without a prefix those of the sheet."""
-        return "" if self.root.nsmap.get(None) == MAIN else f' xmlns="{etree.QName(self.root).namespace}"'
+        return "" if self.root.nsmap.get(None) == MAIN else f' xmlns="{_space(self.root)}"'
 
 
 class Filled:
@@ -338,14 +338,17 @@ class Filled:
         path = self._parts.sheets[name]
         sheet = _Sheet(path, self._parts.tree(path), first, columns)
         _count(sheet.data)
+        _forget_results(sheet.root)
         rows = {int(row.get("r") or 0): row for row in sheet.data.iterfind("{*}row")}
         self.styles.own[name] = _own_styles(sheet, rows.get(first))
         if first in rows:
             sheet.looks = _attributes(rows[first], only=_LOOKS)
+        name_of = {prefix: space for prefix, space in sheet.root.nsmap.items() if space == _space(sheet.root)}
+        aside = etree.Element(sheet.data.tag, nsmap=name_of)  # type: ignore[arg-type]  # the stubs know no default namespace
         for number, row in rows.items():
             if number >= first:
                 self._clear(sheet, row)
-                sheet.data.remove(row)
+                aside.append(row)
                 if len(row) or _attributes(row):
                     sheet.kept[number] = row
         for table in self._tables(sheet):
@@ -428,7 +431,7 @@ class Filled:
         uses = int(texts.get("count") or 0) + self.strings.uses
         texts.set("count", str(uses))
         texts.set("uniqueCount", str(len(texts.findall("{*}si")) + len(self.strings)))
-        space = "" if texts.nsmap.get(None) == MAIN else f' xmlns="{etree.QName(texts).namespace}"'
+        space = "" if texts.nsmap.get(None) == MAIN else f' xmlns="{_space(texts)}"'
         before, after = _around(texts, texts)
         content = b"".join([before, *self.strings.xml(space), after])
         name = self._parts.related("sharedStrings")
@@ -439,9 +442,14 @@ class Filled:
             self._parts[name] = content
 
     def _recalculate(self) -> None:
-        """Has formulas that look at what was written come to something else when the workbook is opened."""
-        if not any(_FORMULA.search(self._parts[path]) for path in self._parts.sheets.values()):
+        """Has formulas come to something else when the workbook is opened: what they came to is no longer so."""
+        paths = [path for path in self._parts.sheets.values() if _FORMULA.search(self._parts[path])]
+        if not paths:
             return
+        for path in set(paths) - {sheet.path for sheet in self._sheets.values()}:
+            root = self._parts.tree(path)
+            _forget_results(root)
+            self._parts[path] = serialized(root)
         book = self._parts.tree(self._parts.workbook)
         how = book.find("{*}calcPr")
         if how is None:
@@ -464,8 +472,18 @@ def _content(sheet: _Sheet) -> Iterator[bytes]:
     for part in sheet.held:
         yield zlib.decompress(part)
     for _, row in sorted(sheet.kept.items()):
-        yield etree.tostring(row, with_tail=False)
+        yield _xml(row)
     yield after
+
+
+def _xml(element: etree._Element) -> bytes:
+    """An element as it stands among rows that are written."""
+    return etree.tostring(element, with_tail=False).replace(f' xmlns="{MAIN}"'.encode(), b"", 1)
+
+
+def _space(element: etree._Element) -> str:
+    """The namespace of an element."""
+    return str(etree.QName(element).namespace)
 
 
 def _around(root: etree._Element, element: etree._Element) -> tuple[bytes, bytes]:
@@ -475,12 +493,21 @@ def _around(root: etree._Element, element: etree._Element) -> tuple[bytes, bytes
     return before, after
 
 
+def _forget_results(root: etree._Element) -> None:
+    """Takes out of a sheet what its formulas came to."""
+    for cell in root.iterfind("{*}sheetData/{*}row/{*}c"):
+        if cell.find("{*}f") is not None:
+            cell.attrib.pop("t", "")
+            for value in cell.findall("{*}v"):
+                cell.remove(value)
+
+
 def _merged(row: etree._Element, cells: str) -> str:
     """The cells of a row that is written and those that stand there, in the order of their columns."""
     made = {_letters(cell): cell for cell in _CELL.split(cells) if cell}
     for cell in row.iterfind("{*}c"):
         letters = get_column_letter(_column(cell))
-        made.setdefault(letters, etree.tostring(cell, with_tail=False).decode())
+        made.setdefault(letters, _xml(cell).decode())
     return "".join(made[letters] for letters in sorted(made, key=column_index_from_string))
 
 
@@ -542,7 +569,7 @@ def _kind(relation: etree._Element) -> str:
 
 def _beside(root: etree._Element, name: str) -> str:
     """A name in the namespace of an element."""
-    return f"{{{etree.QName(root).namespace}}}{name}"
+    return f"{{{_space(root)}}}{name}"
 
 
 def _in(namespace: str, element: etree._Element, name: str) -> str:

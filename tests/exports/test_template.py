@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import subprocess
 import zipfile
 from collections.abc import Callable, Sequence
@@ -205,6 +206,16 @@ def test_a_workbook_keeps_what_is_not_written() -> None:
     assert sheet.data_validations.dataValidation[0].formula1 == '"GENERAL,OTHER"'
     assert book["Notes"]["A1"].value == "=SUM(Import!G3:G100)"
     assert b'fullCalcOnLoad="1"' in unpacked(content)["xl/workbook.xml"]
+
+
+def test_what_formulas_came_to_is_forgotten() -> None:
+    parts = unpacked(saved(a_workbook()))
+    for name in ("xl/worksheets/sheet1.xml", "xl/worksheets/sheet2.xml"):
+        assert b"<v /></c>" in parts[name] or b"<v></v></c>" in parts[name] or b"<v/></c>" in parts[name]
+        parts[name] = re.sub(rb"<v ?/>|<v></v>", b"<v>10</v>", parts[name])
+    content = made(filling(packed(parts)), lines({}, {}))
+    read = openpyxl.load_workbook(stream(content), data_only=True)
+    assert (read["Import"]["B3"].value, read["Notes"]["A1"].value) == (None, None)
 
 
 def test_fewer_lines_than_the_template_shows_leave_none_of_its_own() -> None:
