@@ -1,0 +1,594 @@
+"""A sample file taken apart: what kind of file it is, how it is encoded, and its lines by their kinds, as cells.
+
+Nothing of a file's name is believed: its bytes alone are looked at. What the cells mean is guess.py's.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+import unicodedata
+import warnings
+import zipfile
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import InputError
+from pipeline.exports.guess_widths import field_spans
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: what is read of a sample
+MOST_BYTES = 1 << 20
+MOST_LINES = 2_000
+#: a workbook's part may unfold to so many bytes, and to so many times its size
+_LARGEST_PART = 1 << 28
+_LARGEST_RATIO = 200
+_SEPARATORS = ";\t|,"
+_ONE_BYTE = ("cp1252", "iso8859-15", "cp850", "mac_roman")
+_LARGEST_CELL = MOST_BYTES
+#: characters that a text has besides control characters, at most so many in a hundred others
+_MOST_CONTROLS = 2
+#: a separator that leaves fewer than one cell in so many characters of a record of fixed width is a comma of an amount
+_WIDEST_CELL = 15
+_SHORTEST_FIXED = 16
+_MOST_TAGS = 8
+_TAG = re.compile(r"[!*#]?[A-Z]{1,7}\Z")
+_LETTER = re.compile(r"[A-Z]\Z")
+_FIGURE = re.compile(r"[+-]?[0-9][0-9 .,/'-]*\Z")
+_SIDES = ({"D", "C"}, {"S", "H"})
+
+Kind = Literal["delimited", "fixed", "xlsx", "parquet", "json"]
+
+
+@dataclass
+class Group:
+    """Lines of one kind. rows: their cells as they stand. lines: where in the file, 0 the first.
+
+    spans: positions of the cells of records of fixed width. quoted: the cells that always stand in quotes.
+    """
+
+    rows: list[list[str]]
+    lines: list[int]
+    tag: str = ""
+    names: list[str] = field(default_factory=list)
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    quoted: frozenset[int] = frozenset()
+    typed: frozenset[int] = frozenset()
+
+    @property
+    def width(self) -> int:
+        """How many cells they have."""
+        return max((len(row) for row in self.rows), default=len(self.names))
+
+
+@dataclass
+class Sample:
+    """A sample file. heading, tail: lines on top and at the end that are of no kind. notes: what is to be said of it.
+
+    has_names: whether the names of the first group's cells stand on top as they are. wrap: what stands around the
+    objects of a JSON array.
+    """
+
+    kind: Kind
+    groups: list[Group]
+    encoding: str = ""
+    newline: str = "\r\n"
+    separator: str = ""
+    quote: Literal["always", "where_needed", "never"] = "where_needed"
+    heading: list[str] = field(default_factory=list)
+    heading_rows: list[list[str]] = field(default_factory=list)
+    tail: list[str] = field(default_factory=list)
+    has_names: bool = False
+    wrap: tuple[str, str] | None = None
+    sheet: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+def read_sample(path: Path, sheet: str | None = None) -> Sample:
+    """Takes a sample file apart. Raises: InputError saying what it is, where it is none of the kinds that are known."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"the file cannot be read ({error.strerror or error})", where=str(path)) from None
+    if not content.strip():
+        raise InputError("the file is empty", where=str(path), mend="give a file with some entries in it")
+    if content.startswith(b"PAR1"):
+        return _parquet(path)
+    if content.startswith(b"PK\x03\x04"):
+        return _workbook(path, sheet)
+    if sheet is not None:
+        raise InputError("the file is no workbook and has no sheets", where=str(path), mend="leave --sheet out")
+    said = {
+        b"\xd0\xcf\x11\xe0": "an old workbook (.xls): save it as .xlsx",
+        b"%PDF": "a PDF: give the file that the accounting package reads",
+        b"\x1f\x8b": "packed with gzip: unpack it first",
+    }
+    for magic, what in said.items():
+        if content.startswith(magic):
+            raise InputError(f"this is {what}", where=str(path))
+    return _text(path, content)
+
+
+# -------------------------------------------------------------------------------------------------------------- texts
+
+
+def _text(path: Path, content: bytes) -> Sample:
+    is_cut = len(content) > MOST_BYTES
+    if is_cut:
+        last = max(content.rfind(b"\n"), content.rfind(b"\r"))
+        content = content[: last + 1] if last > 0 else content[:MOST_BYTES]
+    encoding, text, notes = _decoded(content, path, is_cut=is_cut)
+    counts = {"\r\n": text.count("\r\n")}
+    counts |= {"\n": text.count("\n") - counts["\r\n"], "\r": text.count("\r") - counts["\r\n"]}
+    newline = max(counts, key=lambda end: counts[end]) if any(counts.values()) else "\r\n"
+    if is_cut:
+        notes.append(f"the file is long: its first {len(content):,} bytes alone were read")
+    elif not text.endswith(("\r", "\n")):
+        notes.append("the last line of the sample has no line end; files that are written have one")
+    if text.lstrip()[:1] in ("{", "[") and (made := _json(text)) is not None:
+        sample = made
+    elif re.match(r"\s*<(\?xml|[A-Za-z])", text):
+        raise InputError(
+            "this is XML, of which nothing is guessed",
+            where=str(path),
+            mend="start from a format of kind xml: docs/formats.md says how records and elements are written",
+        )
+    else:
+        sample = _lines(text, notes)
+    sample.encoding, sample.newline, sample.notes = encoding, newline, notes
+    if sample.kind == "fixed" and encoding.startswith("utf"):
+        sample.encoding = "cp1252"
+        notes.append(
+            f"the sample is {encoding}; records of fixed width want one byte a character, so cp1252 is written"
+        )
+    return sample
+
+
+def _decoded(content: bytes, path: Path, *, is_cut: bool) -> tuple[str, str, list[str]]:
+    """Encoding, text, and what is to be said. Raises: InputError where it is no text."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        notes = [] if content.startswith(b"\xff\xfe") else ["the sample is UTF-16 big endian; little endian is written"]
+        return "utf-16", content.decode("utf-16", "replace"), notes
+    controls = sum(content.count(byte) for byte in range(32) if byte not in b"\t\r\n\f\x1a")
+    if b"\0" in content or controls * 100 > _MOST_CONTROLS * len(content):
+        raise InputError(
+            "this is a binary file, no text, workbook or Parquet file",
+            where=str(path),
+            mend="give a file that the accounting package reads or writes as text",
+        )
+    content = content.removesuffix(b"\x1a")
+    if content.startswith(b"\xef\xbb\xbf"):
+        return "utf-8-sig", content.decode("utf-8-sig", "replace"), []
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if is_cut and error.start > len(content) - 4:
+            return "utf-8", content[: error.start].decode(), []
+    else:
+        return ("ascii" if content.isascii() else "utf-8"), text, []
+    texts = {encoding: content.decode(encoding, "replace") for encoding in _ONE_BYTE}
+    best = max(_ONE_BYTE, key=lambda encoding: _plausible(texts[encoding]))
+    return best, texts[best], [f"{best} is the likeliest of {', '.join(_ONE_BYTE)}: look whether the accents are right"]
+
+
+def _plausible(text: str) -> int:
+    """How well the characters beyond ASCII fit where they stand: small letters in words, capitals at their beginning."""
+    score = 0
+    for found in re.finditer(r"[^\x00-\x7f]", text):
+        before, character = text[found.start() - 1 : found.start()], found.group()
+        after = text[found.end() : found.end() + 1]
+        category = unicodedata.category(character)
+        if category == "Ll":
+            score += 3 if before.islower() or after.islower() else 1
+        elif category == "Lu":
+            score += -2 if before.islower() else 1
+        elif character in "€°«»’–…œ§\u00a0":
+            score += -1 if before.isalpha() and after.isalpha() and character != "’" else 1
+        else:
+            score -= 3
+    return score
+
+
+def _lines(text: str, notes: list[str]) -> Sample:
+    lines = [line for line in re.split(r"\r\n|\n|\r", text) if line.strip("\f\x1a")]
+    if len(lines) > MOST_LINES:
+        notes.append(f"the file is long: its first {MOST_LINES:,} lines alone were read")
+        text = "\n".join(lines[:MOST_LINES]) + "\n"
+        lines = lines[:MOST_LINES]
+    candidates = {separator: _cut(text, separator) for separator in _SEPARATORS if separator in text}
+    separator, best, score = "", [], 0.0
+    for candidate, records in candidates.items():
+        if (found := _regularity(records)) > score:
+            separator, best, score = candidate, records, found
+    cells = Counter(len(cells) for _, cells in best).most_common(1)[0][0] if best else 1
+    lengths = Counter(map(len, lines))
+    length = max(lengths, key=lambda size: (lengths[size], size))
+    regular = sum(count for size, count in lengths.items() if count > 1 or size == length)
+    is_wide = length >= _SHORTEST_FIXED and cells * _WIDEST_CELL < length
+    if is_wide and regular * 2 >= len(lines) and (len(lines) > 1 or "   " in lines[0]):
+        return _fixed(lines)
+    if score > 0:
+        return _delimited(best, separator, notes)
+    if (stacked := _stacked(lines)) is not None:
+        return stacked
+    notes.append("neither a separator nor a fixed width was found: each line is one field")
+    return Sample(
+        "delimited", [Group([[line] for line in lines], list(range(len(lines))))], separator=";", quote="never"
+    )
+
+
+def _cut(text: str, separator: str) -> list[tuple[str, list[str]]]:
+    """Each record's line and cells. Where quotation marks do not pair up, they are characters as others are."""
+    csv.field_size_limit(max(csv.field_size_limit(), _LARGEST_CELL))
+    taken: list[str] = []
+
+    def lines() -> Any:
+        for line in io.StringIO(text, newline=""):
+            taken.append(line)
+            yield line
+
+    found = []
+    try:
+        for cells in csv.reader(lines(), delimiter=separator, strict=True):
+            raw = "".join(taken).rstrip("\r\n")
+            taken.clear()
+            if raw.strip("\f\x1a"):
+                found.append((raw, cells))
+    except csv.Error:
+        plain = [line for line in re.split(r"\r\n|\n|\r", text) if line.strip("\f\x1a")]
+        return [(line, line.split(separator)) for line in plain]
+    return found
+
+
+def _regularity(records: list[tuple[str, list[str]]]) -> float:
+    """How regularly a separator cuts: the share of lines with the usual number of cells, by that number."""
+    counts = Counter(len(cells) for _, cells in records)
+    usual = max(counts, key=lambda size: (counts[size] if size > 1 else 0, size))
+    if usual <= 1:
+        return 0.0
+    of_tag: dict[str, Counter[int]] = {}
+    for _, cells in records:
+        of_tag.setdefault(cells[0] if cells else "", Counter())[len(cells)] += 1
+    good = sum(1 for _, cells in records if len(cells) == usual)
+    for tag, sizes in of_tag.items():
+        size, count = sizes.most_common(1)[0]
+        good += count if size not in (usual, 1) and count > 1 and len(sizes) == 1 and _TAG.match(tag) else 0
+    return good / len(records) * math.log2(usual)
+
+
+# ---------------------------------------------------------------------------------------------------------- delimited
+
+
+def _delimited(records: list[tuple[str, list[str]]], separator: str, notes: list[str]) -> Sample:
+    flags = [_quotes(raw, cells, separator) for raw, cells in records]
+    filled = [flag for row in flags for flag in row if flag is not None]
+    quote: Literal["always", "where_needed", "never"] = "where_needed"
+    if filled and all(filled):
+        quote = "always"
+    elif not any(filled):
+        quote = "never" if separator in "\t|" else "where_needed"
+    sample = Sample("delimited", [], separator=separator, quote=quote)
+    rows = [(place, raw, cells) for place, (raw, cells) in enumerate(records)]
+    if _is_tagged([cells for _, _, cells in rows]):
+        sample.heading = [raw for _, raw, cells in rows if cells[0].startswith("!")]
+        rows = [row for row in rows if not row[2][0].startswith("!")]
+        parts: dict[Any, list[tuple[int, str, list[str]]]] = {}
+        for row in rows:
+            parts.setdefault(row[2][0], []).append(row)
+        sample.groups = [_group(part, flags, quote, tag=tag) for tag, part in parts.items()]
+        return sample
+    counts = Counter(len(cells) for _, _, cells in rows)
+    usual = max(counts, key=lambda size: (counts[size] if size > 1 else 0, size))
+    first = next(at for at, (_, _, cells) in enumerate(rows) if len(cells) == usual)
+    sample.heading = [raw for _, raw, _ in rows[:first]]
+    rows = rows[first:]
+    names, rows = _names(rows, usual, sample, flags)
+    if rows and len(rows[-1][2]) != usual and counts[len(rows[-1][2])] == 1:
+        sample.tail = [rows.pop()[1]]
+    kept = {size for size in counts if size == usual or (counts[size] * 10 >= len(rows) and counts[size] > 1)}
+    for place, _, cells in rows:
+        if len(cells) not in kept:
+            notes.append(f"record {place + 1} has {len(cells)} cells where others have {usual}: it is left out")
+    parts = {}
+    letters = _letters([cells for _, _, cells in rows if len(cells) == usual])
+    for row in rows:
+        if len(row[2]) in kept:
+            parts.setdefault((len(row[2]), row[2][0] if letters else ""), []).append(row)
+    sample.groups = [_group(part, flags, quote, tag=key[1]) for key, part in parts.items()]
+    if not sample.groups:
+        sample.groups = [Group([], [])]
+    for group in sample.groups:
+        group.names = names if group.width in (0, usual) else []
+    return sample
+
+
+def _group(part: list[tuple[int, str, list[str]]], flags: list[list[bool | None]], quote: str, *, tag: str) -> Group:
+    width = max(len(cells) for _, _, cells in part)
+    always = set(range(width)) if quote == "where_needed" else set()
+    for place, _, _ in part:
+        row = flags[place]
+        always = {at for at in always if at < len(row) and row[at] is True}
+    return Group([cells for _, _, cells in part], [place for place, _, _ in part], tag, quoted=frozenset(always))
+
+
+def _quotes(raw: str, cells: list[str], separator: str) -> list[bool | None]:
+    """Of each cell whether it stands in quotes; nothing of any where that cannot be told."""
+    mark = re.escape(separator)
+    found = re.findall(rf'(?:^|{mark})("(?:[^"]|"")*"(?=$|{mark})|[^{mark}]*)', raw, re.DOTALL)
+    if len(found) != len(cells):
+        return [None] * len(cells)
+    return [text.startswith('"') and text.endswith('"') and len(text) > 1 for text in found]
+
+
+def _is_tagged(rows: list[list[str]]) -> bool:
+    """Whether the first cell says of which kind a line is: a few words, each with its own number of cells."""
+    sizes: dict[str, set[int]] = {}
+    for cells in rows:
+        sizes.setdefault(cells[0] if cells else "", set()).add(len(cells))
+    known = [tag for tag in sizes if not tag.startswith("!")]
+    return (
+        1 < len(known) <= _MOST_TAGS
+        and all(_TAG.match(tag) for tag in sizes)
+        and all(len(of) == 1 for of in sizes.values())
+        and len({min(of) for of in sizes.values()}) > 1
+    )
+
+
+def _letters(rows: list[list[str]]) -> bool:
+    """Whether the first cell is one of a few letters, as G and A, and each has cells that the others leave empty."""
+    filled: dict[str, set[int]] = {}
+    for cells in rows:
+        filled.setdefault(cells[0], set()).update(at for at, cell in enumerate(cells) if cell)
+    if not 1 < len(filled) <= _MOST_TAGS or set(filled) in _SIDES or not all(_LETTER.match(tag) for tag in filled):
+        return False
+    masks = list(filled.values())
+    return all(len(one ^ other) > 1 for at, one in enumerate(masks) for other in masks[:at])
+
+
+def _names(
+    rows: list[tuple[int, str, list[str]]], usual: int, sample: Sample, flags: list[list[bool | None]]
+) -> tuple[list[str], list[tuple[int, str, list[str]]]]:
+    """The names on top, where there are some, and the rows below; names that no field can have go to the heading."""
+    taken = []
+    while rows and len(rows[0][2]) == usual and is_names(rows[0][2], [cells for _, _, cells in rows[1:]]):
+        taken.append(rows[0])
+        rows = rows[1:]
+    if not taken:
+        return [], rows
+    *above, (place, raw, names) = taken
+    sample.heading += [line for _, line, _ in above]
+    quotes = [flag for flag in flags[place] if flag is not None]
+    sample.has_names = _can_be_names(names) and (all(quotes) if sample.quote == "always" else not any(quotes))
+    if not sample.has_names:
+        sample.heading.append(raw)
+    return names, rows
+
+
+def _can_be_names(names: list[str]) -> bool:
+    return all(names) and len(set(names)) == len(names) and not any(name[:1] == "$" or "\n" in name for name in names)
+
+
+def is_names(cells: list[str], rest: list[list[str]]) -> bool:
+    """Whether a line says what stands in the lines below: texts where they have figures."""
+    filled = [cell for cell in cells if cell.strip()]
+    if len(filled) * 2 < len(cells) or not filled or any(_FIGURE.match(cell.strip()) for cell in filled):
+        return False
+    if not rest:
+        return len(filled) == len(cells) > 1 and all(re.match(r"[^\W\d_]", cell.strip("*# ")) for cell in cells)
+    return any(
+        cells[at].strip() and any(at < len(row) and _FIGURE.match(row[at].strip()) for row in rest)
+        for at in range(len(cells))
+    )
+
+
+def _stacked(lines: list[str]) -> Sample | None:
+    """A file in which each field is a line: one line comes again and again, always as many lines later."""
+    again = [line for line, count in Counter(lines).items() if count > 1 and line.startswith("#")]
+    for marker in again:
+        places = [at for at, line in enumerate(lines) if line == marker]
+        size = places[1] - places[0]
+        if size > 2 and places == list(range(places[0], len(lines), size)) and (len(lines) - places[0]) % size == 0:  # noqa: PLR2004
+            rows = [lines[at : at + size] for at in places]
+            return Sample(
+                "delimited", [Group(rows, places)], separator="\r\n", quote="never", heading=lines[: places[0]]
+            )
+    return None
+
+
+# -------------------------------------------------------------------------------------------------------------- fixed
+
+
+def _fixed(lines: list[str]) -> Sample:
+    parts: dict[tuple[int, str], list[int]] = {}
+    by_length: dict[int, list[int]] = {}
+    for place, line in enumerate(lines):
+        by_length.setdefault(len(line), []).append(place)
+    for length, places in by_length.items():
+        tags = _tags([lines[place] for place in places])
+        for place, tag in zip(places, tags, strict=True):
+            parts.setdefault((length, tag), []).append(place)
+    sample = Sample("fixed", [])
+    for (_, tag), places in sorted(parts.items(), key=lambda part: part[1][0]):
+        if places == [0] and len(parts) > 1:
+            sample.heading = [lines[0]]
+            continue
+        rows = [lines[place] for place in places]
+        spans = field_spans(rows)
+        cells = [[row[first - 1 : last] for first, last in spans] for row in rows]
+        sample.groups.append(Group(cells, places, tag, spans=spans))
+    return sample
+
+
+def _tags(lines: list[str]) -> list[str]:
+    """What records of one length begin with, where that tells two kinds of them apart; else nothing."""
+    found = [re.match(r"[A-Z*#]{1,6}", line) for line in lines]
+    tags = [match.group() if match else "" for match in found]
+    known = set(tags)
+    if not 1 < len(known) <= _MOST_TAGS or "" in known:
+        return [""] * len(lines)
+    masks = {
+        tag: {at for line, its in zip(lines, tags, strict=True) if its == tag for at, c in enumerate(line) if c != " "}
+        for tag in known
+    }
+    sizes = list(masks.values())
+    apart = all(len(one ^ other) * 8 > len(lines[0]) for at, one in enumerate(sizes) for other in sizes[:at])
+    return tags if apart else [""] * len(lines)
+
+
+# ------------------------------------------------------------------------------------------------ JSON, XLSX, Parquet
+
+
+def _json(text: str) -> Sample | None:
+    """Objects of a JSON array, or one a line; nothing where it is neither."""
+    wrap: tuple[str, str] | None = None
+    try:
+        said = json.loads(text)
+        wrap = ("[", "]")
+        if isinstance(said, dict):
+            lists = [(key, value) for key, value in said.items() if isinstance(value, list) and value]
+            if len(said) == 1 and lists:
+                key, said = lists[0]
+                wrap = (f"{{{json.dumps(key, ensure_ascii=False)}:[", "]}")
+            else:
+                said, wrap = [said], None
+    except ValueError:
+        try:
+            said = [json.loads(line) for line in text.splitlines()[:MOST_LINES] if line.strip()]
+        except ValueError:
+            return None
+        wrap = None
+    objects = [one for one in said[:MOST_LINES] if isinstance(one, dict)] if isinstance(said, list) else []
+    names = list(dict.fromkeys(name for one in objects for name in one if name and not name.startswith("$")))
+    if not names:
+        return None
+    values = [[one.get(name) for name in names] for one in objects]
+    typed = frozenset(
+        at
+        for at in range(len(names))
+        if any(isinstance(row[at], int | float) for row in values)
+        and all(row[at] is None or isinstance(row[at], int | float) for row in values)
+    )
+    rows = [[_text_of(value) for value in row] for row in values]
+    return Sample("json", [Group(rows, list(range(len(rows))), names=names, typed=typed)], wrap=wrap)
+
+
+def _parquet(path: Path) -> Sample:
+    try:
+        with pq.ParquetFile(path) as file:
+            batches = list(islice(file.iter_batches(batch_size=MOST_LINES), 1))
+            schema = file.schema_arrow
+            total = file.metadata.num_rows
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        raise InputError(f"the file cannot be read as Parquet ({error})", where=str(path)) from None
+    rows = [list(row.values()) for batch in batches for row in batch.to_pylist()]
+    typed = frozenset(at for at, kind in enumerate(schema.types) if not pa.types.is_string(kind))
+    group = Group(
+        [[_text_of(cell) for cell in row] for row in rows], list(range(len(rows))), names=schema.names, typed=typed
+    )
+    notes = [f"the file is long: its first {MOST_LINES:,} rows alone were read"] if total > len(rows) else []
+    return Sample("parquet", [group], has_names=True, notes=notes)
+
+
+def _workbook(path: Path, sheet: str | None) -> Sample:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if "xl/workbook.xml" not in archive.namelist():
+                raise InputError("this is a zip archive, no workbook", where=str(path), mend="unpack it first")
+            for member in archive.infolist():
+                if member.file_size > min(_LARGEST_PART, _LARGEST_RATIO * max(member.compress_size, 1024)):
+                    raise InputError(
+                        f"its part {member.filename} unfolds to {member.file_size:,} bytes",
+                        where=str(path),
+                        mend="give a workbook with a few hundred lines",
+                    )
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what openpyxl leaves out is no part of a table
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+            title, rows = _cells(book, sheet, path)
+            book.close()
+    except InputError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a broken workbook breaks openpyxl in many ways
+        raise InputError(
+            f"the file cannot be read as XLSX ({type(error).__name__}: {error})", where=str(path), mend="save it again"
+        ) from None
+    if not rows:
+        raise InputError(f"sheet {title} is empty", where=str(path), mend="name another with --sheet")
+    notes = [f"the sheet is long: its first {MOST_LINES:,} rows alone were read"] if len(rows) > MOST_LINES else []
+    return _sheet(title, rows[:MOST_LINES], notes)
+
+
+def _cells(book: Any, sheet: str | None, path: Path) -> tuple[str, list[list[tuple[str, bool]]]]:
+    """The first sheet with cells in it, or the one that is asked for: of each cell its text, and whether it is typed."""
+    titles = [one.title for one in book.worksheets]
+    if sheet is not None and sheet not in titles:
+        raise InputError(f"there is no sheet {sheet}; there are {', '.join(titles)}", where=str(path))
+    found: list[list[tuple[str, bool]]] = []
+    title = ""
+    for one in book.worksheets:
+        if sheet not in (None, one.title):
+            continue
+        title = one.title
+        one.reset_dimensions()
+        for row in islice(one.iter_rows(), MOST_LINES + 1):
+            cells = [(_text_of(cell.value, cell.number_format), not isinstance(cell.value, str)) for cell in row]
+            if any(text for text, _ in cells):
+                found.append(cells)
+        if found:
+            break
+    return title, found
+
+
+def _sheet(title: str, rows: list[list[tuple[str, bool]]], notes: list[str]) -> Sample:
+    width = max(len(row) for row in rows)
+    while width > 1 and not any(len(row) >= width and row[width - 1][0] for row in rows):
+        width -= 1
+    padded = [[*row, *[("", True)] * (width - len(row))][:width] for row in rows]
+    texts = [[text for text, _ in row] for row in padded]
+    sample = Sample("xlsx", [], sheet=title, notes=notes)
+    # What stands above the first line that has as many cells as most: a title, a date.
+    filled = [sum(1 for text in row if text) for row in texts]
+    first = next(at for at, count in enumerate(filled) if count * 2 >= max(filled))
+    sample.heading_rows, texts, padded = texts[:first], texts[first:], padded[first:]
+    names: list[str] = []
+    if is_names(texts[0], texts[1:]):
+        names = texts.pop(0)
+        padded = padded[1:]
+        sample.has_names = _can_be_names(names)
+        if not sample.has_names:
+            sample.heading_rows.append(names)
+    typed = frozenset(at for at in range(width) if all(row[at][1] for row in padded))
+    sample.groups = [Group(texts, list(range(len(texts))), names=names, typed=typed)]
+    return sample
+
+
+def _text_of(value: Any, number_format: str = "") -> str:
+    """A cell as a text: a day as ISO 8601, an amount with its decimals."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.date().isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, int | float) and "0.0" in number_format:
+        return f"{value:.2f}"
+    if isinstance(value, float):
+        number = Decimal(repr(value))
+        return f"{number:f}" if number.is_finite() else ""
+    return str(value)
