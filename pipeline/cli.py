@@ -330,6 +330,37 @@ def formats(ctx: click.Context, name: str | None, checked: tuple[Path, ...], sch
             click.echo(f"{one.name:<28} {one.format.title}{doubt}")
 
 
+@main.command("new-format")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--like", "name", default=None, help="Copy this format, which comes with the program.")
+@click.option("--sample", "sample_file", type=_FILE, default=None, help="Guess from this file, text, XLSX or Parquet.")
+@click.option("--sheet", default=None, help="The sheet of a sample workbook.  [default: the first with cells in it]")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.pass_context
+def new_format(
+    ctx: click.Context, file: Path, name: str | None, sample_file: Path | None, sheet: str | None, force: bool
+) -> None:
+    """Start a format file: a copy of one that comes with the program, or a guess from a sample file."""
+    from pipeline.exports.new_format import from_sample, like
+
+    if (name is None) == (sample_file is None):
+        raise click.UsageError("Give either --like or --sample.")
+    if sheet is not None and sample_file is None:
+        raise click.UsageError("--sheet is of a --sample.")
+    if sample_file is not None:
+        made = from_sample(file, sample_file, sheet=sheet, force=force)
+    else:
+        made = like(file, str(name), force=force)
+    click.echo(f"wrote {made.path}")
+    for said in made.said:
+        click.echo(f"  {said}")
+    for finding in made.findings:
+        said = " ".join(finding.message.split())
+        click.echo(f"{file}:{finding.line}: {'error' if finding.is_error else 'warning'}: {said}")
+    if any(finding.is_error for finding in made.findings):
+        ctx.exit(2)
+
+
 @main.command()
 @_store
 @_as_json

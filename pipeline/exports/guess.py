@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from pipeline.exports.guess_cells import amounts, as_date, date_forms, hint
+from pipeline.exports.guess_cells import amounts, as_date, date_forms, hint, is_day_and_month
 from schemas.currencies import MINOR_UNITS
 
 if TYPE_CHECKING:
@@ -104,6 +104,8 @@ class Columns:
         self._net: list[Decimal] | None = None
         self._heads: frozenset[int] | None = None
         self.shape = "lines"
+        if group.tag and self.width and self._distinct(0) == {group.tag}:
+            self._guesses[0] = Guess(self._names[0], "", {"value": group.tag}, "says of which kind the line is")
         self._find_dates()
         if is_line:
             self._find_account()
@@ -160,7 +162,13 @@ class Columns:
         forms = {at: date_forms(self._filled[at]) for at in self._open() if self._hints[at] not in refused}
         forms = {at: found for at, found in forms.items() if found}
         chosen = self._forms(forms)
+        for at in self._open():
+            if self._hints[at] in _DATES and at not in chosen and is_day_and_month(self._filled[at]):
+                forms[at], chosen[at] = ["%d%m"], "%d%m"
         for at, form in chosen.items():
+            if form == "%d%m":
+                self._days[at] = [cell and f"????-{cell[2:]}-{cell[:2]}" for cell in self._cells[at]]
+                continue
             self._days[at] = [cell and as_date(cell, form).isoformat() for cell in self._cells[at]]  # type: ignore[union-attr]
         taken: set[str] = set()
         full = [at for at in chosen if self._is_full(at)]
@@ -183,7 +191,9 @@ class Columns:
             taken.add(column)
             others = [form for form in forms[at] if form != chosen[at]]
             note = f"or written {' or '.join(others)}" if others else ""
-            also = "document_date" if column == "entry_date" else "due_on, document_date or validated_on"
+            also = "document_date" if column == "entry_date" else "document_date or validated_on"
+            if column == "document_date":
+                also = "due_on or validated_on"
             said = "" if self._hints[at] == column else f"or {also}"
             keys = {} if self._is_typed(at) else {"date": chosen[at]}
             if keys and not self._is_text:
@@ -239,9 +249,9 @@ class Columns:
         values = self._filled[best]
         alike = {match[1] for value in values if (match := _OF_A_THIRD_PARTY.match(value))}
         if all(_LED_BY_ACCOUNT.match(value) for value in values):
-            between = {match.group().lstrip("0123456789") for v in values if (match := _LED_BY_ACCOUNT.match(v))}
-            mark = between.pop() if len(between) == 1 else " "
-            self._set(best, "account", "", expression=f"account & '{mark}' & account_label")
+            self._set(best, "account", "", expression=self._led(values))
+        elif not any(re.search(r"[0-9]", value) for value in values):
+            self._set(best, "account_label", "or account: the profile's [codes.account] translates accounts into names")
         elif len(alike) == 1 and any(value.isdigit() for value in values):
             said = f"if third_party then '{alike.pop()}' & auxiliary else account"
             self._set(best, "account", "or from = posting_account, or account alone", expression=said)
@@ -250,9 +260,24 @@ class Columns:
         for at in self._open():
             self._find_other_account(at, best)
 
+    def _led(self, values: list[str]) -> str:
+        """An account with its label behind it, or with the section where accounts differ and what follows does not."""
+        parts = [re.match(r"([0-9]+)([ -]+)(.*)", value, re.DOTALL) for value in values]
+        marks = {part[2] for part in parts if part}
+        rests = {part[3] for part in parts if part}
+        mark = marks.pop() if len(marks) == 1 else " "
+        is_section = len(rests) == 1 < len({part[1] for part in parts if part})
+        return f"account & '{mark}' & {'section_1' if is_section else 'account_label'}"
+
     def _find_other_account(self, at: int, first: int) -> None:
         cells, accounts = self._cells[at], self._cells[first]
         differ = [row for row, cell in enumerate(cells) if cell != accounts[row]]
+        if differ and len(differ) < len(cells) and all(cells[row] and not accounts[row] for row in differ):
+            self._set(at, "posting_account", "the account but on lines of third parties")
+            self._set(
+                first, "account", "not on lines of third parties", expression="if third_party then '' else account"
+            )
+            return
         if not differ:
             self._set(at, "account", "the same as the account on every line of the sample")
         elif all(cells[row] and accounts[row].startswith(_PAYABLE) for row in differ) and len(differ) < len(cells):
@@ -405,7 +430,7 @@ class Columns:
         self._guesses[amount].note = "each line has a debited and a credited account"
 
     def _set_amount(self, at: int, column: str, note: str = "", **keys: Any) -> None:
-        values, style = self._amounts[at]
+        _, style = self._amounts[at]
         is_blank = any(not cell for cell in self._cells[at])
         if not self._is_text:
             if is_blank and not keys:
@@ -428,7 +453,6 @@ class Columns:
         if self._kind == "json":
             kept = {**kept, "point": kept["point"] or "."}
         self._set(at, column, note, **keys, decimal=kept)
-        del values
 
     # --------------------------------------------------------------------------------------------------------- texts
 
@@ -444,17 +468,53 @@ class Columns:
                 continue
             column = self._hints[at]
             values = self._filled[at]
-            if self._only_on_payables(at) and column in ("", "auxiliary", "account", "label", "employee_name"):
-                is_code = all(" " not in value for value in values)
-                column = "auxiliary" if is_code else "auxiliary_label"
-                self._set(at, column, "filled on lines of third parties alone")
+            if self._only_on_payables(at) and column in ("", "kind", "auxiliary", "account", "label", "employee_name"):
+                self._set_on_payables(at)
+            elif column in ("employee_name", "auxiliary_label") and not self._is_full(at):
+                self._set(at, "auxiliary_label", "or employee_name, on every line")
             elif column in _TEXTS and any(re.search(r"[^\W_]", value) for value in values):
-                if column == "label" and self._is_of_accounts(at) and self._hints.count("label") > 1:
+                is_beside = at - 1 in self._guesses and self._guesses[at - 1].column == "account"
+                if column == "label" and is_beside and self._is_of_accounts(at) and self._hints.count("label") > 1:
                     self._set(at, "account_label", "or label")
-                else:
+                elif column != "document" or self._may_be_document(at):
                     self._set(at, column, "")
         self._find_document()
         self._find_label()
+
+    def _set_on_payables(self, at: int) -> None:
+        """A text that stands on lines of third parties alone: their code, their name, or the same for all of them."""
+        values = self._filled[at]
+        rivals = [
+            other
+            for other in self._open()
+            if other != at and self._only_on_payables(other) and re.search(r"[0-9]", self._filled[other][0])
+        ]
+        is_word = len(set(values)) == 1 and not re.search(r"[0-9]", values[0])
+        if is_word and " " not in values[0] and (rivals or self._hints[at] == "kind"):
+            self._guesses[at] = Guess(
+                self._names[at],
+                "third_party",
+                {"expression": f"if third_party then '{values[0].replace(chr(39), chr(39) * 2)}' else ''"},
+                "the same on all lines of third parties",
+            )
+        else:
+            column = "auxiliary" if all(" " not in value for value in values) else "auxiliary_label"
+            self._set(at, column, "filled on lines of third parties alone")
+
+    def _may_be_document(self, at: int) -> bool:
+        """Whether a cell that is called a document is one, and not the number of the entry beside a longer reference."""
+        is_number = all(re.match(r"[0-9]{1,4}\Z", value) for value in self._filled[at])
+        return not (is_number and any(self._is_reference(other) for other in self._open() if other != at))
+
+    def _is_reference(self, at: int) -> bool:
+        values = self._filled[at]
+        return (
+            all(_REFERENCE.match(value) for value in values)
+            and any(re.search(r"[^0-9.,+-]", value) for value in values)
+            and at not in self._amounts
+            and (self._is_full(at) or self._is_of_heads(at))
+            and len(self._distinct(at)) <= max(1, len(values) * 2 // 3)
+        )
 
     def _find_parts(self) -> None:
         """Cells that are the year, the month or the day of the entry."""
@@ -477,7 +537,11 @@ class Columns:
         def is_one(at: int) -> bool:
             return all(re.match(r"\S{1,8}\Z", value) for value in self._filled[at])
 
-        named = [at for at in self._open() if self._hints[at] == "journal_code"]
+        named = [
+            at
+            for at in self._open()
+            if self._hints[at] == "journal_code" and any(re.search(r"[^\W\d_]", value) for value in self._filled[at])
+        ]
         codes = [
             at
             for at in self._open()
@@ -495,7 +559,7 @@ class Columns:
         )
         if named:
             self._set(named[0], "journal_code" if is_one(named[0]) else "journal_label")
-        elif codes:
+        elif codes and (not self._group.names or self._distinct(codes[0]) <= _KNOWN_JOURNALS):
             self._set(codes[0], "journal_code", "codes are translated by the profile's [codes.journal_code]")
 
     def _find_numbers(self) -> None:
@@ -525,7 +589,10 @@ class Columns:
                     **({"expression": starts.format("line_in_entry")} if starts else {}),
                 )
         open_ones = [at for at in whole if at not in self._guesses and (self._is_full(at) or self._is_of_heads(at))]
-        named = [at for at in open_ones if self._hints[at] == "entry_number"]
+        may_be = ("entry_number", "document", "journal_code")
+        named = [at for at in open_ones if self._hints[at] in may_be]
+        named.sort(key=lambda at: (may_be.index(self._hints[at]), at))
+        named = [at for at in named if self._hints[at] != "document" or not self._may_be_document(at)]
         keys = [at for at in open_ones if self._is_key(at) and not self._hints[at]]
         same = [
             at
@@ -533,7 +600,7 @@ class Columns:
             if len(self._distinct(at)) == 1 and int(self._filled[at][0]) > 1 and not self._hints[at]
         ]
         same.sort(key=lambda at: -int(self._filled[at][0]))
-        found = named or keys or same
+        found = named or keys or ([] if any(self._group.names) else same)
         if found:
             self._set(
                 found[0],
@@ -551,21 +618,14 @@ class Columns:
         return not any(sums.values())
 
     def _find_document(self) -> None:
-        if self._at("document") is not None:
-            return
-        found = [
-            at
-            for at in self._open()
-            if all(_REFERENCE.match(value) for value in self._filled[at])
-            and any(re.search(r"[^0-9]", value) for value in self._filled[at])
-            and (self._is_full(at) or self._is_of_heads(at))
-            and len(self._distinct(at)) <= max(1, len(self._filled[at]) * 2 // 3)
-        ]
-        if found:
-            self._set(found[0], "document", "or fill('{document}-{version}')")
-            for at in found[1:]:
-                if self._cells[at] == self._cells[found[0]]:
-                    self._set(at, "document", "the same as the document on every line of the sample")
+        first = self._at("document")
+        found = [at for at in self._open() if self._is_reference(at)]
+        if first is None and found:
+            first = max(found, key=lambda at: (min(map(len, self._filled[at])), -at))
+            self._set(first, "document", "or fill('{document}-{version}')")
+        for at in found:
+            if at not in self._guesses and first is not None and self._cells[at] == self._cells[first]:
+                self._set(at, "document", "the same as the document on every line of the sample")
 
     def _is_of_accounts(self, at: int) -> bool:
         """Whether a text goes with the account, and several accounts have several of them."""
@@ -578,13 +638,23 @@ class Columns:
         texts = [at for at in self._open() if all(re.search(r"[^\W\d_]{2}", value) for value in self._filled[at])]
         texts = [at for at in texts if any(" " in value or len(value) > 6 for value in self._filled[at])]  # noqa: PLR2004
         if self._at("label") is None and texts:
-            best = max(texts, key=lambda at: (sum(map(len, self._filled[at])) / len(self._cells[at]), -at))
+            best = max(
+                texts,
+                key=lambda at: (
+                    any(" " in value for value in self._filled[at]),
+                    sum(map(len, self._filled[at])) / len(self._cells[at]),
+                    -at,
+                ),
+            )
             self._set(best, "label", "or entry_label, account_label, employee_name")
         label = self._at("label")
         for at in texts:
             if at in self._guesses or label is None:
                 continue
-            if self._cells[at] == self._cells[label]:
+            pairs = list(zip(self._cells[at], self._cells[label], strict=True))
+            if self._kind == "fixed" and all(cell and text.startswith(cell) for cell, text in pairs):
+                self._set(at, "label", "the beginning of the label on every line of the sample")
+            elif self._cells[at] == self._cells[label]:
                 self._set(at, "label", "the same as the label on every line of the sample")
             elif self._is_of_accounts(at) and self._is_full(at):
                 self._set(at, "account_label", "or label")
@@ -597,7 +667,7 @@ class Columns:
                 continue
             values = self._distinct(at)
             column = self._hints[at]
-            may_be = f"perhaps {column}" if column else ""
+            may_be = f"perhaps {column}" if column not in ("", "kind") else ""
             if not values:
                 note = f"empty in the sample; {may_be}" if may_be else "empty in the sample"
                 self._guesses[at] = Guess(self._names[at], "", {"value": ""}, note)
@@ -612,9 +682,24 @@ class Columns:
                 shown = " or ".join(repr(value) for value in list(dict.fromkeys(self._filled[at]))[:_SHOWN])
                 note = f"what stands here? for example {shown}; {may_be}".removesuffix("; ")
                 self._guesses[at] = Guess(self._names[at], "", {"value": ""}, note, is_sure=False)
+        self._find_due()
         for at, guess in self._guesses.items():
             if guess.column and self._is_of_heads(at) and len(self._filled[at]) < len(self._cells[at]):
                 self._keep_to_heads(guess)
+
+    def _find_due(self) -> None:
+        """A date that is another than the entry's on lines of third parties alone is when these are due."""
+        first = next((at for at in sorted(self._days) if self._guesses[at].column == "entry_date"), None)
+        for at, guess in self._guesses.items():
+            if first is None or guess.column != "document_date" or not self._is_full(at) or "date" not in guess.keys:
+                continue
+            differ = [row for row, day in enumerate(self._days[at]) if day != self._days[first][row]]
+            accounts = self._accounts()
+            if 0 < len(differ) < len(self._days[at]) and all(accounts[row][:1] == _PAYABLE for row in differ):
+                form = guess.keys["date"]
+                due, entry = f"date(due_on, '{form}')", f"date(entry_date, '{form}')"
+                guess.column, guess.note = "due_on", "the day of the entry where nothing is due"
+                guess.keys = {"expression": f"if third_party then default({due}, {entry}) else {entry}"}
 
     def _keep_to_heads(self, guess: Guess) -> None:
         """Writes a cell on the first line of an entry alone."""

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 _FULL = ("%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%m/%d/%Y", "%m-%d-%Y")
-_SHORT = ("%d/%m/%y", "%d.%m.%y", "%d-%m-%y", "%m/%d/%y", "%y-%m-%d", "%y/%m/%d")
+_SHORT = ("%d/%m/%y", "%d.%m.%y", "%d-%m-%y", "%m/%d/%y", "%m-%d-%y", "%y-%m-%d", "%y/%m/%d")
 _DIGITS = {8: ("%d%m%Y", "%Y%m%d", "%m%d%Y"), 6: ("%d%m%y", "%y%m%d", "%m%d%y")}
 _YEARS = range(1990, 2060)
 #: what two digits may be: others are accounts and numbers
@@ -25,6 +25,7 @@ _THOUSANDS = " .,'\u00a0\u202f\u2019"
 
 #: what a name says, the first that fits; names are compared without accents, in small letters, letters and digits alone
 _NAMES: tuple[tuple[str, str], ...] = (
+    ("kind", r"type|^.*art[0-9]+$"),
     ("lettered_on", r"datelet|lettrage.*date"),
     ("lettering", r"let$|lettrage|lettering|ausziff|punteo"),
     ("validated_on", r"valid"),
@@ -41,6 +42,7 @@ _NAMES: tuple[tuple[str, str], ...] = (
     ("debit", r"debit|^soll|^debe|^dare|debet|^dr$|^deb$"),
     ("credit", r"credit|haben|haber|avere|kredit|^cr$|^cre$"),
     ("amount", r"montant|amount|betrag|importe|importo|bedrag"),
+    ("label", r"memo|entrydesc|jrnldesc"),
     ("contra_account", r"gegenk|contrepartie|gkto|contrapartida|contropartita|tegenrek|contra"),
     ("auxiliary_label", r"auxlib|libelletiers|intituletiers|partnername|nomtiers"),
     (
@@ -53,7 +55,7 @@ _NAMES: tuple[tuple[str, str], ...] = (
     ),
     ("journal_label", r"journallib|libelle(du)?journal|journalname"),
     ("fiscal_year", r"exercice|fiscalyear|geschaftsjahr|ejercicio|esercizio|boekjaar"),
-    ("account", r"compte|konto|account|cuenta|conto$|^conto|rekening|acct|^kto|accnt|general"),
+    ("account", r"compte|konto|account(?!ing)|cuenta|conto$|^conto|rekening|acct|^kto|accnt|^general$"),
     (
         "entry_number",
         r"ecriture|entryn|mouvement|^mvt|buchungsn|asiento|(journal|jdt)(no|num)|numerodejournal|voucher|registrazione|boekstuk|journalkey",
@@ -107,6 +109,12 @@ def date_forms(texts: list[str]) -> list[str]:
         forms = _FULL if size == 10 else _SHORT if size == 8 else ()  # noqa: PLR2004 - the sizes of dates
     known = set(texts)
     return [form for form in forms if all(as_date(text, form) for text in known)]
+
+
+def is_day_and_month(texts: list[str]) -> bool:
+    """Whether texts are a day and a month, four digits without a year."""
+    days = [re.match(r"([0-3][0-9])([01][0-9])\Z", text) for text in texts]
+    return bool(texts) and all(day and 0 < int(day[1]) <= 31 and 0 < int(day[2]) <= 12 for day in days)  # noqa: PLR2004
 
 
 def as_date(text: str, form: str) -> date | None:

@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import InputError
+from pipeline.exports.guess_cells import date_forms
 from pipeline.exports.guess_widths import field_spans
 
 if TYPE_CHECKING:
@@ -219,12 +220,16 @@ def _lines(text: str, notes: list[str]) -> Sample:
     length = max(lengths, key=lambda size: (lengths[size], size))
     regular = sum(count for size, count in lengths.items() if count > 1 or size == length)
     is_wide = length >= _SHORTEST_FIXED and cells * _WIDEST_CELL < length
-    if is_wide and regular * 2 >= len(lines) and (len(lines) > 1 or "   " in lines[0]):
+    blanks = sum(1 for line in lines if "   " in line)
+    is_blank = blanks * 10 >= len(lines) * 7 and len(lengths) <= _MOST_TAGS
+    if is_wide and len(lines) > 1 and ((regular * 2 >= len(lines) and blanks) or is_blank):
         return _fixed(lines)
+    if is_wide and is_blank and not score:
+        return _fixed(lines)
+    if (stacked := _stacked(lines)) is not None and cells <= 2:  # noqa: PLR2004 - of amounts with a comma
+        return stacked
     if score > 0:
         return _delimited(best, separator, notes)
-    if (stacked := _stacked(lines)) is not None:
-        return stacked
     notes.append("neither a separator nor a fixed width was found: each line is one field")
     return Sample(
         "delimited", [Group([[line] for line in lines], list(range(len(lines))))], separator=";", quote="never"
@@ -267,7 +272,7 @@ def _regularity(records: list[tuple[str, list[str]]]) -> float:
     for tag, sizes in of_tag.items():
         size, count = sizes.most_common(1)[0]
         good += count if size not in (usual, 1) and count > 1 and len(sizes) == 1 and _TAG.match(tag) else 0
-    return good / len(records) * math.log2(usual)
+    return good / len(records) * math.log2(usual) if good * 2 >= len(records) else 0.0
 
 
 # ---------------------------------------------------------------------------------------------------------- delimited
@@ -290,16 +295,23 @@ def _delimited(records: list[tuple[str, list[str]]], separator: str, notes: list
         for row in rows:
             parts.setdefault(row[2][0], []).append(row)
         sample.groups = [_group(part, flags, quote, tag=tag) for tag, part in parts.items()]
+        named = {cells[0][1:]: cells for _, cells in records if cells[0].startswith("!")}
+        for group in sample.groups:
+            names = named.get(group.tag, [])
+            group.names = names if len(names) == group.width and _can_be_names(names) else []
         return sample
     counts = Counter(len(cells) for _, _, cells in rows)
     usual = max(counts, key=lambda size: (counts[size] if size > 1 else 0, size))
-    first = next(at for at, (_, _, cells) in enumerate(rows) if len(cells) == usual)
+    kept = {size for size in counts if size == usual or (counts[size] * 10 >= len(rows) and counts[size] > 1)}
+    first = next(at for at, (_, _, cells) in enumerate(rows) if len(cells) in kept)
+    if first and _is_head_of_entry(rows[first - 1][2], [cells for _, _, cells in rows if len(cells) == usual]):
+        first -= 1
+        kept.add(len(rows[first][2]))
     sample.heading = [raw for _, raw, _ in rows[:first]]
     rows = rows[first:]
     names, rows = _names(rows, usual, sample, flags)
     if rows and len(rows[-1][2]) != usual and counts[len(rows[-1][2])] == 1:
         sample.tail = [rows.pop()[1]]
-    kept = {size for size in counts if size == usual or (counts[size] * 10 >= len(rows) and counts[size] > 1)}
     for place, _, cells in rows:
         if len(cells) not in kept:
             notes.append(f"record {place + 1} has {len(cells)} cells where others have {usual}: it is left out")
@@ -312,7 +324,7 @@ def _delimited(records: list[tuple[str, list[str]]], separator: str, notes: list
     if not sample.groups:
         sample.groups = [Group([], [])]
     for group in sample.groups:
-        group.names = names if group.width in (0, usual) else []
+        group.names = names.get(group.width or usual, [])
     return sample
 
 
@@ -361,21 +373,32 @@ def _letters(rows: list[list[str]]) -> bool:
 
 def _names(
     rows: list[tuple[int, str, list[str]]], usual: int, sample: Sample, flags: list[list[bool | None]]
-) -> tuple[list[str], list[tuple[int, str, list[str]]]]:
-    """The names on top, where there are some, and the rows below; names that no field can have go to the heading."""
+) -> tuple[dict[int, list[str]], list[tuple[int, str, list[str]]]]:
+    """The names on top, by the number of cells, and the rows below; names that no field can have go to the heading."""
     taken = []
-    while rows and len(rows[0][2]) == usual and is_names(rows[0][2], [cells for _, _, cells in rows[1:]]):
+    while rows and is_names(rows[0][2], [cells for _, _, cells in rows[1:] if len(cells) == len(rows[0][2])]):
         taken.append(rows[0])
         rows = rows[1:]
     if not taken:
-        return [], rows
-    *above, (place, raw, names) = taken
+        return {}, rows
+    names = {len(cells): cells for _, _, cells in taken}
+    *above, (place, raw, last) = taken
     sample.heading += [line for _, line, _ in above]
     quotes = [flag for flag in flags[place] if flag is not None]
-    sample.has_names = _can_be_names(names) and (all(quotes) if sample.quote == "always" else not any(quotes))
+    is_written_so = all(quotes) if sample.quote == "always" else not any(quotes)
+    sample.has_names = len(last) == usual and len(names) == 1 and _can_be_names(last) and is_written_so
     if not sample.has_names:
         sample.heading.append(raw)
     return names, rows
+
+
+def _is_head_of_entry(cells: list[str], lines: list[list[str]]) -> bool:
+    """Whether the line above the others is of their entry: it has the date that they lack."""
+
+    def has_date(row: list[str]) -> bool:
+        return any(date_forms([cell.strip()]) for cell in row if cell.strip())
+
+    return has_date(cells) and not any(has_date(row) for row in lines)
 
 
 def _can_be_names(names: list[str]) -> bool:
@@ -401,10 +424,16 @@ def _stacked(lines: list[str]) -> Sample | None:
     for marker in again:
         places = [at for at, line in enumerate(lines) if line == marker]
         size = places[1] - places[0]
-        if size > 2 and places == list(range(places[0], len(lines), size)) and (len(lines) - places[0]) % size == 0:  # noqa: PLR2004
-            rows = [lines[at : at + size] for at in places]
+        end = places[-1] + size
+        if size > 2 and places == list(range(places[0], end, size)) and 0 <= len(lines) - end <= 2:  # noqa: PLR2004
+            group = Group([lines[at : at + size] for at in places], places, tag=marker)
             return Sample(
-                "delimited", [Group(rows, places)], separator="\r\n", quote="never", heading=lines[: places[0]]
+                "delimited",
+                [group],
+                separator="\r\n",
+                quote="never",
+                heading=lines[: places[0]],
+                tail=lines[end:],
             )
     return None
 
@@ -430,6 +459,10 @@ def _fixed(lines: list[str]) -> Sample:
         spans = field_spans(rows)
         cells = [[row[first - 1 : last] for first, last in spans] for row in rows]
         sample.groups.append(Group(cells, places, tag, spans=spans))
+    firsts = [{row[0].strip() for row in group.rows} for group in sample.groups]
+    if len(firsts) > 1 and all(len(first) == 1 and all(map(_TAG.match, first)) for first in firsts):
+        for group, (first,) in zip(sample.groups, firsts, strict=True):
+            group.tag = first
     return sample
 
 

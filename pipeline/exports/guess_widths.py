@@ -96,7 +96,8 @@ def _figures_begin(rows: list[str], start: int, at: int, end: int) -> bool:
         return False
     is_date = any(_starts_dates([text[skip:] for text in texts]) for skip in range(4))
     is_long = all(len(text) >= _LONG for text in texts) or all(re.search(r"[.,][0-9]{2}$", text) for text in texts)
-    is_account = at - start <= 2 and len(set(texts)) > 1 and all(text[0] in "1234567" for text in texts)  # noqa: PLR2004
+    behind = {len(re.search(r"[A-Za-z]*$", row[start:at]).group()) for row in rows}  # type: ignore[union-attr]
+    is_account = max(behind) <= 2 and len(set(texts)) > 1 and all(text[0] in "1234567" for text in texts)  # noqa: PLR2004
     return is_date or is_long or is_account
 
 
@@ -171,7 +172,9 @@ def _filled_up(rows: list[str], pieces: list[Span], width: int) -> Iterator[Span
         following = pieces[number + 1][0] if number + 1 < len(pieces) else width
         gap = following - last
         end = last
-        if number + 1 == len(pieces):
+        if _is_tight(rows, first, last):
+            pass
+        elif number + 1 == len(pieces):
             if _is_text(rows, first, last) and gap < _MOST_BLANKS and not _is_right(rows, first, last):
                 end = width
         elif not _is_right(rows, *pieces[number + 1]):
@@ -185,6 +188,13 @@ def _filled_up(rows: list[str], pieces: list[Span], width: int) -> Iterator[Span
         at = end
     if at < width or not pieces:
         yield at, width
+
+
+def _is_tight(rows: list[str], first: int, last: int) -> bool:
+    """Whether a field ends where its values do: a side, a date, a number filled up with zeros."""
+    texts = [row[first:last] for row in rows if row[first:last].strip()]
+    zeros = all(re.match(r"[+-]?0[0-9]+\Z", text) for text in texts)
+    return set(texts) in _SIDES or zeros or bool(date_forms(texts))
 
 
 def _is_right(rows: list[str], first: int, last: int) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import FormatError
 from pipeline.exports.format import FORMATS, shipped
 from pipeline.exports.guess import Columns, Guess, mapped
+from pipeline.exports.guess_cells import amounts
 from pipeline.exports.guess_layout import Group, Sample, read_sample
 from pipeline.exports.lint import Finding, lint
 from pipeline.exports.pages import schema
@@ -134,7 +135,11 @@ def draft(sample: Sample, name: str, sample_name: str) -> tuple[str, list[Guess]
 
 def _weight(columns: Columns) -> int:
     found = columns.columns
-    return 2 * ("account" in found) + 2 * bool(found & {"debit", "side_amount", "amount"}) + ("side" in found)
+    return (
+        2 * bool(found & {"account", "account_label"})
+        + 2 * bool(found & {"debit", "side_amount", "amount"})
+        + ("side" in found)
+    )
 
 
 def _records(sample: Sample, read: list[Columns], line: int) -> Iterator[_Record]:
@@ -166,6 +171,7 @@ def _records(sample: Sample, read: list[Columns], line: int) -> Iterator[_Record
             after.append(_other(sample, group, {"name": name, **keys}))
     yield from before
     if split is not None:
+        _of_one_sign(read[split], read[line])
         said = "the first line of an entry is another record than those below it"
         yield _Record(
             {"name": groups[split].tag or "first", "when": "line_in_entry = 1"},
@@ -181,18 +187,24 @@ def _records(sample: Sample, read: list[Columns], line: int) -> Iterator[_Record
     yield from after
 
 
+def _of_one_sign(*columns: Columns) -> None:
+    """Where amounts of one record have a sign, those of the other have one too."""
+    guesses = [guess for one in columns for guess in one.guesses()]
+    if any(guess.column == "amount" for guess in guesses):
+        for guess in guesses:
+            if guess.column == "side_amount":
+                guess.column, guess.note = "amount", "debit above 0, credit below"
+                guess.keys["from"] = "amount"
+
+
 def _other(sample: Sample, group: Group, keys: dict[str, str]) -> _Record:
     """A record that is no line with account and amount."""
     guesses = Columns(sample.kind, group, is_line=False).guesses()
-    if keys["per"] in ("file", "section"):
+    if keys["per"] == "file":
         for guess in guesses:
-            if (
-                keys["per"] == "section"
-                and guess.column in ("", "account", "journal_code", "label", "document")
-                and not guess.keys.get("map")
-            ):
-                continue
             _forget(guess)
+    elif keys["per"] == "section":
+        _section(guesses)
     said = {
         "file": "comes once in the sample, on top: check whether per is file",
         "entry": "comes before the lines of an entry, or behind them: check whether per is entry",
@@ -202,13 +214,39 @@ def _other(sample: Sample, group: Group, keys: dict[str, str]) -> _Record:
     return _Record(keys, group, guesses, said[keys["per"]])
 
 
+def _section(guesses: list[Guess]) -> None:
+    """Maps what a record of a section has: the last word in it is its code, an amount its share."""
+    words = []
+    for guess in guesses:
+        values = guess.examples
+        found = amounts(values)
+        if guess.note and guess.keys.get("value") and guess.note.startswith("says"):
+            continue
+        if found is not None and found[1].point:
+            how = {"scale": found[1].scale, "point": found[1].point}
+            guess.column, guess.keys, guess.note = (
+                "section_amount",
+                {"from": "section_amount", "decimal": how},
+                "its share",
+            )
+        elif values and all(re.match(r"[A-Z][A-Z0-9_-]*\Z", value) for value in values):
+            words.append(guess)
+            guess.column, guess.keys = "", {"value": values[0] if len(values) == 1 else ""}
+            guess.note, guess.is_sure = "perhaps axis", len(values) == 1
+        else:
+            _forget(guess)
+    if words:
+        words[-1].column, words[-1].keys, words[-1].note = "section", {"from": "section"}, "or section_label"
+        words[-1].is_sure = True
+
+
 def _forget(guess: Guess) -> None:
     """Takes a mapping back, where the record has no such column."""
     if not guess.column:
         return
     guess.note = f"perhaps {guess.column}, where the record has it"
     guess.column, guess.is_sure = "", False
-    guess.keys = {"value": ""}
+    guess.keys = {"value": guess.examples[0] if len(guess.examples) == 1 else ""}
 
 
 def _follows_third_parties(order: list[int], places: list[int], line: int, columns: Columns, group: Group) -> bool:
@@ -308,7 +346,12 @@ def _placed(sample: Sample, group: Group, at: int, guess: Guess, raw: list[str])
     is_wide = len({len(cell) for cell in raw}) == 1 and bool(raw) and len(raw[0]) > 0
     is_figure = "decimal" in guess.keys or guess.column in _COUNTED
     zeros = is_wide and is_figure and all(re.match(r"[+-]?0", cell) for cell in filled) and len(filled) == len(raw)
-    zeros = zeros and len(raw[0].lstrip("+-")) > 1 and not all(re.match(r"[+-]?0[.,]", cell) for cell in filled)
+    zeros = (
+        zeros
+        and len(raw[0].lstrip("+-")) > 1
+        and raw[0] == raw[0].rstrip()
+        and not all(re.match(r"[+-]?0[.,]", cell) for cell in filled)
+    )
     if sample.kind == "fixed":
         keys["at"] = "{}-{}".format(*group.spans[at])
         is_right = bool(filled) and all(cell == cell.rstrip() for cell in filled)
