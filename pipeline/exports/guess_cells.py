@@ -19,7 +19,8 @@ _PATTERNS = {
     for form in (*_FULL, *_SHORT, *_DIGITS[8], *_DIGITS[6])
 }
 _AMOUNT = re.compile(
-    r"(?P<before>[+-]?)(?P<whole>[0-9][0-9 .,'\u00a0\u202f\u2019]*?)(?:(?P<point>[.,])(?P<part>[0-9]{1,4}))?(?P<after>[+-]?)\Z"
+    r"(?P<before>[+-]?)(?P<whole>[0-9][0-9 .,'\u00a0\u202f\u2019]*?)"
+    r"(?:(?P<point>[.,])(?P<part>[0-9]{1,4}))?(?P<after>[+-]?)\Z"
 )
 _THOUSANDS = " .,'\u00a0\u202f\u2019"
 

@@ -7,36 +7,21 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import re
 import unicodedata
-import warnings
-import zipfile
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
-
-import openpyxl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.errors import InputError
 from pipeline.exports.guess_cells import date_forms
+from pipeline.exports.guess_sample import MOST_BYTES, MOST_LINES, Group, Sample, can_be_names, is_names
+from pipeline.exports.guess_tables import json_sample, parquet_sample, workbook_sample
 from pipeline.exports.guess_widths import field_spans
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: what is read of a sample
-MOST_BYTES = 1 << 20
-MOST_LINES = 2_000
-#: a workbook's part may unfold to so many bytes, and to so many times its size
-_LARGEST_PART = 1 << 28
-_LARGEST_RATIO = 200
 _SEPARATORS = ";\t|,"
 _ONE_BYTE = ("cp1252", "iso8859-15", "cp850", "mac_roman")
 _LARGEST_CELL = MOST_BYTES
@@ -48,54 +33,10 @@ _SHORTEST_FIXED = 16
 _MOST_TAGS = 8
 _TAG = re.compile(r"[!*#]?[A-Z]{1,7}\Z")
 _LETTER = re.compile(r"[A-Z]\Z")
-_FIGURE = re.compile(r"[+-]?[0-9][0-9 .,/'-]*\Z")
 _SIDES = ({"D", "C"}, {"S", "H"})
 
-Kind = Literal["delimited", "fixed", "xlsx", "parquet", "json"]
-
-
-@dataclass
-class Group:
-    """Lines of one kind. rows: their cells as they stand. lines: where in the file, 0 the first.
-
-    spans: positions of the cells of records of fixed width. quoted: the cells that always stand in quotes.
-    """
-
-    rows: list[list[str]]
-    lines: list[int]
-    tag: str = ""
-    names: list[str] = field(default_factory=list)
-    spans: list[tuple[int, int]] = field(default_factory=list)
-    quoted: frozenset[int] = frozenset()
-    typed: frozenset[int] = frozenset()
-
-    @property
-    def width(self) -> int:
-        """How many cells they have."""
-        return max((len(row) for row in self.rows), default=len(self.names))
-
-
-@dataclass
-class Sample:
-    """A sample file. heading, tail: lines on top and at the end that are of no kind. notes: what is to be said of it.
-
-    has_names: whether the names of the first group's cells stand on top as they are. wrap: what stands around the
-    objects of a JSON array.
-    """
-
-    kind: Kind
-    groups: list[Group]
-    encoding: str = ""
-    newline: str = "\r\n"
-    separator: str = ""
-    quote: Literal["always", "where_needed", "never"] = "where_needed"
-    heading: list[str] = field(default_factory=list)
-    heading_rows: list[list[str]] = field(default_factory=list)
-    tail: list[str] = field(default_factory=list)
-    has_names: bool = False
-    wrap: tuple[str, str] | None = None
-    sheet: str = ""
-    notes: list[str] = field(default_factory=list)
+#: a record: its place, its line, its cells
+_Row = tuple[int, str, list[str]]
 
 
 def read_sample(path: Path, sheet: str | None = None) -> Sample:
@@ -108,9 +49,9 @@ def read_sample(path: Path, sheet: str | None = None) -> Sample:
     if not content.strip():
         raise InputError("the file is empty", where=str(path), mend="give a file with some entries in it")
     if content.startswith(b"PAR1"):
-        return _parquet(path)
+        return parquet_sample(path)
     if content.startswith(b"PK\x03\x04"):
-        return _workbook(path, sheet)
+        return workbook_sample(path, sheet)
     if sheet is not None:
         raise InputError("the file is no workbook and has no sheets", where=str(path), mend="leave --sheet out")
     said = {
@@ -140,7 +81,7 @@ def _text(path: Path, content: bytes) -> Sample:
         notes.append(f"the file is long: its first {len(content):,} bytes alone were read")
     elif not text.endswith(("\r", "\n")):
         notes.append("the last line of the sample has no line end; files that are written have one")
-    if text.lstrip()[:1] in ("{", "[") and (made := _json(text)) is not None:
+    if text.lstrip()[:1] in ("{", "[") and (made := json_sample(text)) is not None:
         sample = made
     elif re.match(r"\s*<(\?xml|[A-Za-z])", text):
         raise InputError(
@@ -187,7 +128,7 @@ def _decoded(content: bytes, path: Path, *, is_cut: bool) -> tuple[str, str, lis
 
 
 def _plausible(text: str) -> int:
-    """How well the characters beyond ASCII fit where they stand: small letters in words, capitals at their beginning."""
+    """How well characters beyond ASCII fit where they stand: small letters in words, capitals at their beginning."""
     score = 0
     for found in re.finditer(r"[^\x00-\x7f]", text):
         before, character = text[found.start() - 1 : found.start()], found.group()
@@ -197,8 +138,8 @@ def _plausible(text: str) -> int:
             score += 3 if before.islower() or after.islower() else 1
         elif category == "Lu":
             score += -2 if before.islower() else 1
-        elif character in "€°«»’–…œ§\u00a0":
-            score += -1 if before.isalpha() and after.isalpha() and character != "’" else 1
+        elif character in "\u20ac\u00b0\u00ab\u00bb\u2019\u2013\u2026\u00a7\u00a0":
+            score += -1 if before.isalpha() and after.isalpha() and character != "\u2019" else 1
         else:
             score -= 3
     return score
@@ -226,7 +167,7 @@ def _lines(text: str, notes: list[str]) -> Sample:
         return _fixed(lines)
     if is_wide and is_blank and not score:
         return _fixed(lines)
-    if (stacked := _stacked(lines)) is not None and cells <= 2:  # noqa: PLR2004 - of amounts with a comma
+    if (stacked := _stacked(re.split(r"\r\n|\n|\r", text))) is not None and cells <= 2:  # noqa: PLR2004 - of amounts with a comma
         return stacked
     if score > 0:
         return _delimited(best, separator, notes)
@@ -280,25 +221,10 @@ def _regularity(records: list[tuple[str, list[str]]]) -> float:
 
 def _delimited(records: list[tuple[str, list[str]]], separator: str, notes: list[str]) -> Sample:
     flags = [_quotes(raw, cells, separator) for raw, cells in records]
-    filled = [flag for row in flags for flag in row if flag is not None]
-    quote: Literal["always", "where_needed", "never"] = "where_needed"
-    if filled and all(filled):
-        quote = "always"
-    elif not any(filled):
-        quote = "never" if separator in "\t|" else "where_needed"
-    sample = Sample("delimited", [], separator=separator, quote=quote)
+    sample = Sample("delimited", [], separator=separator, quote=_quoting(flags, separator))
     rows = [(place, raw, cells) for place, (raw, cells) in enumerate(records)]
     if _is_tagged([cells for _, _, cells in rows]):
-        sample.heading = [raw for _, raw, cells in rows if cells[0].startswith("!")]
-        rows = [row for row in rows if not row[2][0].startswith("!")]
-        parts: dict[Any, list[tuple[int, str, list[str]]]] = {}
-        for row in rows:
-            parts.setdefault(row[2][0], []).append(row)
-        sample.groups = [_group(part, flags, quote, tag=tag) for tag, part in parts.items()]
-        named = {cells[0][1:]: cells for _, cells in records if cells[0].startswith("!")}
-        for group in sample.groups:
-            names = named.get(group.tag, [])
-            group.names = names if len(names) == group.width and _can_be_names(names) else []
+        _by_tags(sample, rows, flags)
         return sample
     counts = Counter(len(cells) for _, _, cells in rows)
     usual = max(counts, key=lambda size: (counts[size] if size > 1 else 0, size))
@@ -315,12 +241,12 @@ def _delimited(records: list[tuple[str, list[str]]], separator: str, notes: list
     for place, _, cells in rows:
         if len(cells) not in kept:
             notes.append(f"record {place + 1} has {len(cells)} cells where others have {usual}: it is left out")
-    parts = {}
+    parts: dict[tuple[int, str], list[_Row]] = {}
     letters = _letters([cells for _, _, cells in rows if len(cells) == usual])
     for row in rows:
         if len(row[2]) in kept:
             parts.setdefault((len(row[2]), row[2][0] if letters else ""), []).append(row)
-    sample.groups = [_group(part, flags, quote, tag=key[1]) for key, part in parts.items()]
+    sample.groups = [_group(part, flags, sample.quote, tag=key[1]) for key, part in parts.items()]
     if not sample.groups:
         sample.groups = [Group([], [])]
     for group in sample.groups:
@@ -328,7 +254,30 @@ def _delimited(records: list[tuple[str, list[str]]], separator: str, notes: list
     return sample
 
 
-def _group(part: list[tuple[int, str, list[str]]], flags: list[list[bool | None]], quote: str, *, tag: str) -> Group:
+def _quoting(flags: list[list[bool | None]], separator: str) -> Literal["always", "where_needed", "never"]:
+    """Which fields stand in quotes: all, some, or none in the sample."""
+    known = [flag for row in flags for flag in row if flag is not None]
+    if known and all(known):
+        return "always"
+    return "never" if not any(known) and separator in "\t|" else "where_needed"
+
+
+def _by_tags(sample: Sample, rows: list[_Row], flags: list[list[bool | None]]) -> None:
+    """Lines of which the first cell says the kind; those that begin with ! hold the names of a kind's cells."""
+    sample.heading = [raw for _, raw, cells in rows if cells[0].startswith("!")]
+    named = {cells[0][1:]: cells for _, _, cells in rows if cells[0].startswith("!")}
+    parts: dict[str, list[_Row]] = {}
+    for row in rows:
+        if not row[2][0].startswith("!"):
+            parts.setdefault(row[2][0], []).append(row)
+    for tag, part in parts.items():
+        group = _group(part, flags, sample.quote, tag=tag)
+        names = named.get(tag, [])
+        group.names = names if len(names) == group.width and can_be_names(names) else []
+        sample.groups.append(group)
+
+
+def _group(part: list[_Row], flags: list[list[bool | None]], quote: str, *, tag: str) -> Group:
     width = max(len(cells) for _, _, cells in part)
     always = set(range(width)) if quote == "where_needed" else set()
     for place, _, _ in part:
@@ -372,8 +321,8 @@ def _letters(rows: list[list[str]]) -> bool:
 
 
 def _names(
-    rows: list[tuple[int, str, list[str]]], usual: int, sample: Sample, flags: list[list[bool | None]]
-) -> tuple[dict[int, list[str]], list[tuple[int, str, list[str]]]]:
+    rows: list[_Row], usual: int, sample: Sample, flags: list[list[bool | None]]
+) -> tuple[dict[int, list[str]], list[_Row]]:
     """The names on top, by the number of cells, and the rows below; names that no field can have go to the heading."""
     taken = []
     while rows and is_names(rows[0][2], [cells for _, _, cells in rows[1:] if len(cells) == len(rows[0][2])]):
@@ -386,7 +335,7 @@ def _names(
     sample.heading += [line for _, line, _ in above]
     quotes = [flag for flag in flags[place] if flag is not None]
     is_written_so = all(quotes) if sample.quote == "always" else not any(quotes)
-    sample.has_names = len(last) == usual and len(names) == 1 and _can_be_names(last) and is_written_so
+    sample.has_names = len(last) == usual and len(names) == 1 and can_be_names(last) and is_written_so
     if not sample.has_names:
         sample.heading.append(raw)
     return names, rows
@@ -399,23 +348,6 @@ def _is_head_of_entry(cells: list[str], lines: list[list[str]]) -> bool:
         return any(date_forms([cell.strip()]) for cell in row if cell.strip())
 
     return has_date(cells) and not any(has_date(row) for row in lines)
-
-
-def _can_be_names(names: list[str]) -> bool:
-    return all(names) and len(set(names)) == len(names) and not any(name[:1] == "$" or "\n" in name for name in names)
-
-
-def is_names(cells: list[str], rest: list[list[str]]) -> bool:
-    """Whether a line says what stands in the lines below: texts where they have figures."""
-    filled = [cell for cell in cells if cell.strip()]
-    if len(filled) * 2 < len(cells) or not filled or any(_FIGURE.match(cell.strip()) for cell in filled):
-        return False
-    if not rest:
-        return len(filled) == len(cells) > 1 and all(re.match(r"[^\W\d_]", cell.strip("*# ")) for cell in cells)
-    return any(
-        cells[at].strip() and any(at < len(row) and _FIGURE.match(row[at].strip()) for row in rest)
-        for at in range(len(cells))
-    )
 
 
 def _stacked(lines: list[str]) -> Sample | None:
@@ -480,148 +412,3 @@ def _tags(lines: list[str]) -> list[str]:
     sizes = list(masks.values())
     apart = all(len(one ^ other) * 8 > len(lines[0]) for at, one in enumerate(sizes) for other in sizes[:at])
     return tags if apart else [""] * len(lines)
-
-
-# ------------------------------------------------------------------------------------------------ JSON, XLSX, Parquet
-
-
-def _json(text: str) -> Sample | None:
-    """Objects of a JSON array, or one a line; nothing where it is neither."""
-    wrap: tuple[str, str] | None = None
-    try:
-        said = json.loads(text)
-        wrap = ("[", "]")
-        if isinstance(said, dict):
-            lists = [(key, value) for key, value in said.items() if isinstance(value, list) and value]
-            if len(said) == 1 and lists:
-                key, said = lists[0]
-                wrap = (f"{{{json.dumps(key, ensure_ascii=False)}:[", "]}")
-            else:
-                said, wrap = [said], None
-    except ValueError:
-        try:
-            said = [json.loads(line) for line in text.splitlines()[:MOST_LINES] if line.strip()]
-        except ValueError:
-            return None
-        wrap = None
-    objects = [one for one in said[:MOST_LINES] if isinstance(one, dict)] if isinstance(said, list) else []
-    names = list(dict.fromkeys(name for one in objects for name in one if name and not name.startswith("$")))
-    if not names:
-        return None
-    values = [[one.get(name) for name in names] for one in objects]
-    typed = frozenset(
-        at
-        for at in range(len(names))
-        if any(isinstance(row[at], int | float) for row in values)
-        and all(row[at] is None or isinstance(row[at], int | float) for row in values)
-    )
-    rows = [[_text_of(value) for value in row] for row in values]
-    return Sample("json", [Group(rows, list(range(len(rows))), names=names, typed=typed)], wrap=wrap)
-
-
-def _parquet(path: Path) -> Sample:
-    try:
-        with pq.ParquetFile(path) as file:
-            batches = list(islice(file.iter_batches(batch_size=MOST_LINES), 1))
-            schema = file.schema_arrow
-            total = file.metadata.num_rows
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise InputError(f"the file cannot be read as Parquet ({error})", where=str(path)) from None
-    rows = [list(row.values()) for batch in batches for row in batch.to_pylist()]
-    typed = frozenset(at for at, kind in enumerate(schema.types) if not pa.types.is_string(kind))
-    group = Group(
-        [[_text_of(cell) for cell in row] for row in rows], list(range(len(rows))), names=schema.names, typed=typed
-    )
-    notes = [f"the file is long: its first {MOST_LINES:,} rows alone were read"] if total > len(rows) else []
-    return Sample("parquet", [group], has_names=True, notes=notes)
-
-
-def _workbook(path: Path, sheet: str | None) -> Sample:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if "xl/workbook.xml" not in archive.namelist():
-                raise InputError("this is a zip archive, no workbook", where=str(path), mend="unpack it first")
-            for member in archive.infolist():
-                if member.file_size > min(_LARGEST_PART, _LARGEST_RATIO * max(member.compress_size, 1024)):
-                    raise InputError(
-                        f"its part {member.filename} unfolds to {member.file_size:,} bytes",
-                        where=str(path),
-                        mend="give a workbook with a few hundred lines",
-                    )
-        with path.open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what openpyxl leaves out is no part of a table
-            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-            title, rows = _cells(book, sheet, path)
-            book.close()
-    except InputError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a broken workbook breaks openpyxl in many ways
-        raise InputError(
-            f"the file cannot be read as XLSX ({type(error).__name__}: {error})", where=str(path), mend="save it again"
-        ) from None
-    if not rows:
-        raise InputError(f"sheet {title} is empty", where=str(path), mend="name another with --sheet")
-    notes = [f"the sheet is long: its first {MOST_LINES:,} rows alone were read"] if len(rows) > MOST_LINES else []
-    return _sheet(title, rows[:MOST_LINES], notes)
-
-
-def _cells(book: Any, sheet: str | None, path: Path) -> tuple[str, list[list[tuple[str, bool]]]]:
-    """The first sheet with cells in it, or the one that is asked for: of each cell its text, and whether it is typed."""
-    titles = [one.title for one in book.worksheets]
-    if sheet is not None and sheet not in titles:
-        raise InputError(f"there is no sheet {sheet}; there are {', '.join(titles)}", where=str(path))
-    found: list[list[tuple[str, bool]]] = []
-    title = ""
-    for one in book.worksheets:
-        if sheet not in (None, one.title):
-            continue
-        title = one.title
-        one.reset_dimensions()
-        for row in islice(one.iter_rows(), MOST_LINES + 1):
-            cells = [(_text_of(cell.value, cell.number_format), not isinstance(cell.value, str)) for cell in row]
-            if any(text for text, _ in cells):
-                found.append(cells)
-        if found:
-            break
-    return title, found
-
-
-def _sheet(title: str, rows: list[list[tuple[str, bool]]], notes: list[str]) -> Sample:
-    width = max(len(row) for row in rows)
-    while width > 1 and not any(len(row) >= width and row[width - 1][0] for row in rows):
-        width -= 1
-    padded = [[*row, *[("", True)] * (width - len(row))][:width] for row in rows]
-    texts = [[text for text, _ in row] for row in padded]
-    sample = Sample("xlsx", [], sheet=title, notes=notes)
-    # What stands above the first line that has as many cells as most: a title, a date.
-    filled = [sum(1 for text in row if text) for row in texts]
-    first = next(at for at, count in enumerate(filled) if count * 2 >= max(filled))
-    sample.heading_rows, texts, padded = texts[:first], texts[first:], padded[first:]
-    names: list[str] = []
-    if is_names(texts[0], texts[1:]):
-        names = texts.pop(0)
-        padded = padded[1:]
-        sample.has_names = _can_be_names(names)
-        if not sample.has_names:
-            sample.heading_rows.append(names)
-    typed = frozenset(at for at in range(width) if all(row[at][1] for row in padded))
-    sample.groups = [Group(texts, list(range(len(texts))), names=names, typed=typed)]
-    return sample
-
-
-def _text_of(value: Any, number_format: str = "") -> str:
-    """A cell as a text: a day as ISO 8601, an amount with its decimals."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, datetime):
-        return value.date().isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, int | float) and "0.0" in number_format:
-        return f"{value:.2f}"
-    if isinstance(value, float):
-        number = Decimal(repr(value))
-        return f"{number:f}" if number.is_finite() else ""
-    return str(value)

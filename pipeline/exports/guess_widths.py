@@ -198,7 +198,7 @@ def _is_tight(rows: list[str], first: int, last: int) -> bool:
 
 
 def _is_right(rows: list[str], first: int, last: int) -> bool:
-    """Whether figures stand on the right: they end where the field does, and begin in several places or behind blanks."""
+    """Whether figures stand on the right: they end where the field does, and begin anywhere or behind blanks."""
     texts = [row[first:last] for row in rows if row[first:last].strip()]
     is_number = all(_FIGURE.match(text.strip()) for text in texts)
     if not is_number or any(text != text.rstrip() for text in texts):

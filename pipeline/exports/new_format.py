@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import FormatError
 from pipeline.exports.format import FORMATS, shipped
-from pipeline.exports.guess import Columns, Guess, mapped
+from pipeline.exports.guess import Columns, mapped
 from pipeline.exports.guess_cells import amounts
-from pipeline.exports.guess_layout import Group, Sample, read_sample
+from pipeline.exports.guess_layout import read_sample
 from pipeline.exports.lint import Finding, lint
 from pipeline.exports.pages import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from pipeline.exports.guess_figures import Guess
+    from pipeline.exports.guess_sample import Group, Sample
 
 #: the JSON Schema that editors complete the file by stands beside it: no network is needed
 SCHEMA = "format.schema.json"
@@ -116,7 +119,7 @@ def draft(sample: Sample, name: str, sample_name: str) -> tuple[str, list[Guess]
     line = max(range(len(read)), key=lambda at: (_weight(read[at]), len(sample.groups[at].rows), -at))
     records = [*_records(sample, read, line)]
     lines = [
-        f"# Guessed from {_comment(sample_name)}. Each field stands below one or two values of the sample; look at each,",
+        f"# Guessed from {_comment(sample_name)}. Above each field stand values of the sample: look at each field,",
         "# and at what is said behind it. docs/formats.md tells what may be written.",
         f"title      = {_text(f'{name}, as in {sample_name}')}",
         f"source     = {_text(f'guessed from the sample {sample_name}')}",
