@@ -96,7 +96,11 @@ class Columns(Figures):
                 self._set(at, "auxiliary_label", "or employee_name, on every line")
             elif column in _TEXTS and any(re.search(r"[^\W_]", value) for value in values):
                 is_beside = at - 1 in self._guesses and self._guesses[at - 1].column == "account"
-                if column == "label" and is_beside and self._is_of_accounts(at) and self._hints.count("label") > 1:
+                is_one = len(self._distinct(at)) == 1 and len(self._group.rows) > 1
+                rivals = [other for other in range(self.width) if other != at and self._hints[other] == "label"]
+                if column == "label" and is_one and any(len(self._distinct(other)) > 1 for other in rivals):
+                    self._set(at, "entry_label", "the same on every line of the sample; or label")
+                elif column == "label" and is_beside and self._is_of_accounts(at) and self._hints.count("label") > 1:
                     self._set(at, "account_label", "or label")
                 elif column != "document" or self._may_be_document(at):
                     self._set(at, column, "")
@@ -121,7 +125,10 @@ class Columns(Figures):
             )
         else:
             column = "auxiliary" if all(" " not in value for value in values) else "auxiliary_label"
-            self._set(at, column, "filled on lines of third parties alone")
+            keys = {}
+            if column == "auxiliary" and self._kind == "fixed" and all(re.match(r"X\w", value) for value in values):
+                keys = {"expression": "if third_party then 'X' & auxiliary else ''", "reads": "auxiliary"}
+            self._set(at, column, "filled on lines of third parties alone", **keys)
 
     def _may_be_document(self, at: int) -> bool:
         """Whether a cell called a document is one, and not the number of the entry beside a longer reference."""
@@ -171,6 +178,7 @@ class Columns(Figures):
             and all(_CODE.match(value) for value in self._filled[at])
             and (self._is_full(at) or self._is_of_heads(at))
             and len(self._distinct(at)) <= max(3, len(self._filled[at]) // 3)
+            and (len(self._distinct(at)) > 1 or not re.search(r"[0-9]", self._filled[at][0]))
         ]
         codes.sort(
             key=lambda at: (
@@ -310,7 +318,11 @@ class Columns(Figures):
                 self._keep_to_heads(guess)
 
     def _find_due(self) -> None:
-        """A date that is another than the entry's on lines of third parties alone is when these are due."""
+        """When lines of third parties are due: a date on these alone, or another than the entry's on these alone."""
+        for at, guess in self._guesses.items():
+            if guess.column == "due_on" and "date" in guess.keys and self._only_on_payables(at):
+                said = f"if third_party then date(due_on, '{guess.keys['date']}') else ''"
+                guess.keys = {"expression": said, "reads": "due_on"}
         first = next((at for at in sorted(self._days) if self._guesses[at].column == "entry_date"), None)
         for at, guess in self._guesses.items():
             if first is None or guess.column != "document_date" or not self._is_full(at) or "date" not in guess.keys:

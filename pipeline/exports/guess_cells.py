@@ -62,14 +62,14 @@ _NAMES: tuple[tuple[str, str], ...] = (
         r"ecriture|entryn|mouvement|^mvt|buchungsn|asiento|(journal|jdt)(no|num)|numerodejournal|voucher|registrazione|boekstuk|journalkey",
     ),
     ("line_number", r"ligne|line(no|num|id|number)|zeile|linea$|riga|regel|^lorder|nlig"),
-    ("journal_code", r"jour|jrn|jnl|diario|dagboek|giornale|buchungskreis"),
-    ("document", r"piece|document|beleg|^ref|reference|docn|fact|fattura|^blg|externalid|justif|narration"),
-    ("currency", r"devise|currency|wahrung|waehrung|wkz|moneda|divisa|valuta|curr|monnaie"),
-    ("employee_name", r"^nom$|^name$|salarie|mitarbeiter|empleado|dipendente"),
     (
         "section_1",
         r"analyti|section|costcent|kostenst|centrocost|centrodicosto|kostenpl|department|depart|dept|profitc|^class|costingcode",
     ),
+    ("journal_code", r"jour|jrn|jnl|diario|dagboek|giornale|buchungskreis"),
+    ("document", r"piece|document|beleg|^ref|reference|docn|fact|fattura|^blg|externalid|justif|narration"),
+    ("currency", r"devise|currency|wahrung|waehrung|wkz|moneda|divisa|valuta|curr|monnaie"),
+    ("employee_name", r"^nom$|^name$|salarie|mitarbeiter|empleado|dipendente"),
     ("vat_code", r"codetva|vatcode|taxcode|steuerschl|buschl|iva$|btw"),
     (
         "label",

@@ -321,14 +321,14 @@ class Figures:
             is_named = self._hints[at] == "side"
             if at in likely and not is_named:
                 continue
-            for debit, credit in SIDES:
+            for debit, credit in (*SIDES, *_lettered(values)):
                 if not values or not values <= {debit, credit} or (len(values) == 1 and not is_named):
                     continue
                 if not self._is_full(at):
                     continue
                 signs = [1 if cell.upper() == debit else -1 for cell in self._cells[at]]
                 balanced = any(any(self._amounts[a][0]) and self._balances(a, signs) for a in likely)
-                if not (debit[0] in "DS" or is_named or (balanced and len(values) > 1)):
+                if not (debit[-1] in "DS" or debit[0] in "DS" or is_named or (balanced and len(values) > 1)):
                     continue
                 if debit in ("0", "1") and self._charged(signs) < 0:
                     debit, credit = credit, debit  # noqa: PLW2901 - which number is which, charges tell
@@ -401,3 +401,9 @@ class Figures:
 
 def _order(form: str) -> str:
     return "".join(re.findall(r"%([dmyY])", form)).lower()
+
+
+def _lettered(values: set[str]) -> list[tuple[str, str]]:
+    """Words of which the last letter alone is a side, as JD and JC."""
+    stems = {value[:-1] for value in values}
+    return [(f"{stem}D", f"{stem}C") for stem in stems if stem and len(stems) == 1 < len(values)]

@@ -31,6 +31,8 @@ _MOST_CONTROLS = 2
 _WIDEST_CELL = 15
 _SHORTEST_FIXED = 16
 _MOST_TAGS = 8
+#: so few cells are believed where most lines have them
+_FEW = 4
 _TAG = re.compile(r"[!*#]?[A-Z]{1,7}\Z")
 _LETTER = re.compile(r"[A-Z]\Z")
 _SIDES = ({"D", "C"}, {"S", "H"})
@@ -213,7 +215,7 @@ def _regularity(records: list[tuple[str, list[str]]]) -> float:
     for tag, sizes in of_tag.items():
         size, count = sizes.most_common(1)[0]
         good += count if size not in (usual, 1) and count > 1 and len(sizes) == 1 and _TAG.match(tag) else 0
-    return good / len(records) * math.log2(usual) if good * 2 >= len(records) else 0.0
+    return good / len(records) * math.log2(usual) if good * (3 if usual > _FEW else 2) >= len(records) else 0.0
 
 
 # ---------------------------------------------------------------------------------------------------------- delimited
@@ -357,7 +359,7 @@ def _stacked(lines: list[str]) -> Sample | None:
         places = [at for at, line in enumerate(lines) if line == marker]
         size = places[1] - places[0]
         end = places[-1] + size
-        if size > 2 and places == list(range(places[0], end, size)) and 0 <= len(lines) - end <= 2:  # noqa: PLR2004
+        if size > 2 and places == list(range(places[0], end, size)) and 0 <= len(lines) - end <= 3:  # noqa: PLR2004
             group = Group([lines[at : at + size] for at in places], places, tag=marker)
             return Sample(
                 "delimited",
@@ -365,7 +367,7 @@ def _stacked(lines: list[str]) -> Sample | None:
                 separator="\r\n",
                 quote="never",
                 heading=lines[: places[0]],
-                tail=lines[end:],
+                tail=[line for line in lines[end:] if line],
             )
     return None
 

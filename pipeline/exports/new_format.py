@@ -128,12 +128,20 @@ def draft(sample: Sample, name: str, sample_name: str) -> tuple[str, list[Guess]
         "",
         *_keys(sample, read[line].shape, sample_name),
     ]
-    is_plain = len(records) == 1 and not sample.tail and sample.kind != "xlsx" and sample.wrap is None
+    is_plain = (
+        len(records) == 1 and not sample.tail and not _is_cut(sample) and sample.kind != "xlsx" and sample.wrap is None
+    )
     if is_plain:
         lines += ["", "field = [", *_fields(sample, records[0]), "]"]
     else:
         lines += _around(sample, records)
     return "\n".join(lines) + "\n", [guess for record in records for guess in record.guesses]
+
+
+def _is_cut(sample: Sample) -> bool:
+    """Whether the lines on top have separators, which texts lose where nothing is quoted: they are cells then."""
+    is_bare = sample.kind == "delimited" and sample.quote == "never"
+    return is_bare and any(sample.separator in line for line in sample.heading)
 
 
 def _weight(columns: Columns) -> int:
@@ -289,7 +297,7 @@ def _keys(sample: Sample, shape: str, sample_name: str) -> Iterator[str]:
         yield f"names     = {str(sample.has_names).lower()}"
         said = {"never": "    # no quotes in the sample", "always": ""}.get(sample.quote, "")
         yield f'quote     = "{sample.quote}"{said}'
-    if sample.heading:
+    if sample.heading and not _is_cut(sample):
         yield "# the lines on top, as they stand in the sample: what changes with the file becomes an expression"
         yield "heading = ["
         for line in sample.heading:
@@ -300,7 +308,8 @@ def _keys(sample: Sample, shape: str, sample_name: str) -> Iterator[str]:
 def _around(sample: Sample, records: list[_Record]) -> Iterator[str]:
     """The records one below the other, with what stands on top of a sheet or around the objects of JSON."""
     sheet = f"sheet = {_text(sample.sheet)}" if sample.sheet else ""
-    for row in sample.heading_rows:
+    rows = [line.split(sample.separator) for line in sample.heading] if _is_cut(sample) else []
+    for row in [*rows, *sample.heading_rows]:
         yield from ("", "[[record]]", 'per   = "file"')
         if sheet:
             yield sheet
@@ -366,6 +375,10 @@ def _placed(sample: Sample, group: Group, at: int, guess: Guess, raw: list[str])
         keys["length"] = len(raw[0])
         keys["align"] = "left"
         is_right = any(cell.strip() and cell != cell.lstrip() for cell in raw)
+    is_account = guess.column == "account" and is_wide and all(re.match(r"\d{5,}000\Z", cell) for cell in raw)
+    if is_account and len(set(raw)) > 1:
+        keys["pad"] = "0"
+        keys |= {} if sample.kind == "fixed" else {"length": len(raw[0])}
     if zeros:
         keys |= {"align": "right", "pad": "0"}
     elif is_right:
