@@ -96,6 +96,11 @@ docs: install ## Write the generated pages again (the tests fail while they are 
 	$(BIN)/python -m schemas.dictionary
 	$(BIN)/python -m pipeline.exports.pages
 
+SIZE ?= 1000000
+.PHONY: bench
+bench: install ## Measure exports on a ledger of SIZE lines beside DuckDB's COPY and XlsxWriter; prints JSON
+	$(BIN)/python -m benchmarks.exports --lines $(SIZE) $(ARGS)
+
 .PHONY: lock
 lock: install ## Compile requirements/*.txt; ARGS=--upgrade takes newer versions
 	$(COMPILE) $(ARGS) --output-file requirements/lock.txt

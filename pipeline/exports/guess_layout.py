@@ -230,7 +230,10 @@ def _delimited(records: list[tuple[str, list[str]]], separator: str, notes: list
         return sample
     counts = Counter(len(cells) for _, _, cells in rows)
     usual = max(counts, key=lambda size: (counts[size] if size > 1 else 0, size))
-    kept = {size for size in counts if size == usual or (counts[size] * 10 >= len(rows) and counts[size] > 1)}
+    start = next(at for at, (_, _, cells) in enumerate(rows) if len(cells) == usual)
+    below = {len(cells) for _, _, cells in rows[start:]}
+    often = {size for size, count in counts.items() if count > 1 and count * 10 >= len(rows)}
+    kept = {usual} | (below & often)
     first = next(at for at, (_, _, cells) in enumerate(rows) if len(cells) in kept)
     if first and _is_head_of_entry(rows[first - 1][2], [cells for _, _, cells in rows if len(cells) == usual]):
         first -= 1

@@ -216,6 +216,8 @@ def _other(sample: Sample, group: Group, keys: dict[str, str]) -> _Record:
             _forget(guess)
     elif keys["per"] == "section":
         _section(guesses)
+    elif keys["per"] == "line":
+        _third_party(guesses)
     said = {
         "file": "comes once in the sample, on top: check whether per is file",
         "entry": "comes before the lines of an entry, or behind them: check whether per is entry",
@@ -249,6 +251,21 @@ def _section(guesses: list[Guess]) -> None:
     if words:
         words[-1].column, words[-1].keys, words[-1].note = "section", {"from": "section"}, "or section_label"
         words[-1].is_sure = True
+
+
+def _third_party(guesses: list[Guess]) -> None:
+    """Maps what a record behind a line of a third party has: its amount, and when it is due."""
+    for guess in guesses:
+        found = amounts(guess.examples)
+        if guess.column == "entry_date" and "date" in guess.keys:
+            guess.column, guess.note = "due_on", "or entry_date"
+            guess.keys["from"] = "due_on"
+        elif not guess.column and found is not None and found[1].point:
+            how = {"scale": found[1].scale, "point": found[1].point}
+            guess.column, guess.note = "side_amount", "the amount of the line"
+            guess.keys = {"from": "side_amount", "decimal": how}
+        elif guess.column == "entry_number" and len(guess.examples) == 1:
+            guess.column, guess.keys, guess.note = "", {"value": guess.examples[0]}, "perhaps entry_number"
 
 
 def _forget(guess: Guess) -> None:

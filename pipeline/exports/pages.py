@@ -138,7 +138,7 @@ def _record(form: Format, record: Record) -> list[str]:
     if record.text is not None:
         return [title, "", "```", record.text, "```"]
     if record.row is not None:
-        return [title, "", "```", (form.separator if form.kind == "delimited" else " | ").join(record.row), "```"]
+        return [title, "", "```", _row(form, record.row), "```"]
     is_fixed = form.kind == "fixed"
     rows = [
         f"| {'position' if is_fixed else 'no'} | field | what | how |",
@@ -150,6 +150,10 @@ def _record(form: Format, record: Record) -> list[str]:
         ),
     ]
     return [title, "", *rows]
+
+
+def _row(form: Format, row: list[str]) -> str:
+    return (form.separator if form.kind == "delimited" else " | ").join(row).strip() or "(an empty row)"
 
 
 def _what(field: FieldFormat) -> str:

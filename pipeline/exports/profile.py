@@ -39,9 +39,9 @@ class Profile(BaseModel):
     name: what earlier exports are told by. journals: those that go out, all where there are none. labels: an expression
     for the label of a journal's lines. leave_open: imputations may stay behind though they move an account.
     nominal_side: amounts below 0 stay on the side that the rule names, in the red. settings, maps, merge, rounding,
-    max_lines: in place of the format's. axes: those that go out, in this order, all by name where there are none. codes:
-    per column our code and theirs. employee_account: the account of the employee and of both advances. due, validated_on: what the columns of those names hold. template: the workbook to
-    fill, a path beside the profile.
+    max_lines: in place of the format's. axes: those that go out, in this order, all by name where there are none.
+    codes: per column our code and theirs. employee_account: the account of the employee and of both advances. due,
+    validated_on: what the columns of those names hold. template: the workbook to fill, a path beside the profile.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

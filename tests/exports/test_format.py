@@ -91,7 +91,7 @@ def test_every_mistake_of_the_form_is_told_at_once() -> None:
 
 
 def test_there_is_no_such_format(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="there is no format 'cvs'; there are .*csv, .*fec, "):
+    with pytest.raises(FormatError, match=r"there is no format 'cvs'; there are .*csv, .*fec, "):
         load_format("cvs")
     with pytest.raises(FormatError, match="there is no format"):
         load_format(str(tmp_path))

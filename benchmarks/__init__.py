@@ -1,0 +1,1 @@
+"""What things cost: `make bench` runs these and writes a report."""
