@@ -191,6 +191,10 @@ class Columns(Figures):
             self._set(named[0], "journal_code" if is_one(named[0]) else "journal_label")
         elif codes and (not self._group.names or self._distinct(codes[0]) <= _KNOWN_JOURNALS):
             self._set(codes[0], "journal_code", "codes are translated by the profile's [codes.journal_code]")
+        first = self._at("journal_code")
+        for at in self._open():
+            if first is not None and len(self._distinct(at)) > 1 and self._cells[at] == self._cells[first]:
+                self._set(at, "journal_code", "the same as the journal on every line of the sample")
 
     def _find_numbers(self) -> None:
         whole = [at for at in self._open() if all(re.match(r"[0-9]{1,9}\Z", cell) for cell in self._filled[at])]
@@ -253,6 +257,15 @@ class Columns(Figures):
         if first is None and found:
             first = max(found, key=lambda at: (min(map(len, self._filled[at])), -at))
             self._set(first, "document", "or fill('{document}-{version}')")
+        elif first is None:
+            # Short ones, as R1, of which the lines balance.
+            keys = [at for at in self._open() if self._is_key(at) and not any(" " in cell for cell in self._cells[at])]
+            journal = self._at("journal_code")
+            fewest = 0 if journal is None else len(self._distinct(journal))  # journals balance too
+            keys = [at for at in keys if self._is_full(at) and at not in self._amounts]
+            keys = [at for at in keys if len(self._distinct(at)) > fewest]
+            if keys:
+                self._set(keys[0], "document", "lines with the same one balance; or fill('{document}-{version}')")
         for at in found:
             if at not in self._guesses and first is not None and self._cells[at] == self._cells[first]:
                 self._set(at, "document", "the same as the document on every line of the sample")

@@ -91,6 +91,7 @@ class Figures:
 
     def _accounts(self) -> list[str]:
         at = self._at("account")
+        at = self._at("posting_account") if at is None else at
         return [""] * len(self._group.rows) if at is None else self._cells[at]
 
     def _only_on_payables(self, at: int) -> bool:
@@ -188,6 +189,7 @@ class Figures:
             elif is_named and not self._hints.count("account") > 1:
                 scores[at] = 1
         if not scores:
+            self._find_mixed_account()
             return
         best = max(scores, key=lambda at: (scores[at], -at))
         values = self._filled[best]
@@ -212,6 +214,17 @@ class Figures:
         mark = marks.pop() if len(marks) == 1 else " "
         is_section = len(rests) == 1 < len({part[1] for part in parts if part})
         return f"account & '{mark}' & {'section_1' if is_section else 'account_label'}"
+
+    def _find_mixed_account(self) -> None:
+        """A column of general accounts and, on lines of third parties, of their own ones."""
+        for at in self._open():
+            values = self._filled[at]
+            accounts = [value for value in values if _ACCOUNT.match(value) and value.isdigit()]
+            codes = all(re.match(r"[\w.-]{1,17}\Z", value) for value in values)
+            classes = {value[0] for value in accounts if len(value) > 4}  # noqa: PLR2004 - shorter ones are numbers
+            if codes and self._is_full(at) and len(accounts) * 3 >= len(values) and len(classes) > 1:
+                self._set(at, "posting_account", "accounts, and on lines of third parties their own")
+                return
 
     def _find_other_account(self, at: int, first: int) -> None:
         cells, accounts = self._cells[at], self._cells[first]

@@ -19,6 +19,8 @@ _AMOUNT = 13
 _SIDES = ({"C", "D"}, {"S", "H"})
 _FIGURE = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]{1,4})?[+-]?\Z")
 _LONG = 8
+#: of so many records two letters are no chance
+_MANY = 6
 _SHORT_CODE = (4, 6)
 _CODE = 3
 
@@ -51,7 +53,9 @@ def _islands(rows: list[str]) -> Iterator[Span]:
 
 
 def _stands_alone(rows: list[str], at: int) -> bool:
-    """Whether no letter that changes with the record stands beside a position."""
+    """Whether no letter that changes with the record stands beside a position; of many records, none behind it."""
+    if len(rows) >= _MANY and at + 1 < len(rows[0]) and not any(row[at + 1].isalpha() for row in rows):
+        return True
     return all(
         not any(row[beside].isalpha() for row in rows) or len({row[beside] for row in rows}) == 1
         for beside in (at - 1, at + 1)
@@ -77,6 +81,9 @@ def _kind(character: str) -> str:
 def _is_border(rows: list[str], start: int, at: int, end: int) -> bool:
     changes = {(_kind(row[at - 1]), _kind(row[at])) for row in rows}
     changes.discard((" ", " "))
+    moving = sum(1 for row in rows if _kind(row[at - 1]) != _kind(row[at]))
+    if moving * 2 < len(rows) and len(rows) >= _MANY:
+        return False
     if not changes or any(before == after or "." in (before, after) for before, after in changes):
         return False
     if any(row[at - 1] in "-.," and _kind(row[at]) == "a" for row in rows):
