@@ -1,7 +1,7 @@
 -- The entry lines of an export with all that a format may write of them: one row per line.
 -- Labels are those of the reference as of the export's run, or the last ones that it had.
--- In: entry_lines, selected_entries, export_request, fiscal_years, legal_entities, employees, journal_labels, account_labels,
---     currencies. Out: export_lines. Spec: section 6, "Exports".
+-- In: entry_lines, selected_entries, export_request, fiscal_years, legal_entities, employees, journal_labels,
+--     account_labels, currencies. Out: export_lines. Spec: section 6, "Exports".
 with
 
 selected_lines as (
@@ -18,7 +18,10 @@ selected_lines as (
             entry_lines.role in ('employee', 'advance_one_time', 'advance_regular'),
             coalesce(export_request.employee_account, entry_lines.account),
             entry_lines.account
-        ) as exported_account
+        ) as exported_account,
+        if(
+            export_request.due_after = 'document_date', entry_lines.document_date, entry_lines.entry_date
+        ) + export_request.due_days as unrounded_due_on
     from entry_lines
     cross join export_request
     semi join selected_entries
@@ -36,16 +39,12 @@ sided_lines as (
         if(side = 'D', (debit - credit)::decimal(18, 4), 0::decimal(18, 4)) as debit,
         if(side = 'C', (credit - debit)::decimal(18, 4), 0::decimal(18, 4)) as credit,
         (debit - credit)::decimal(18, 4) as amount,
-        if(
-            export_request.due_after = 'document_date', document_date, entry_date
-        ) + export_request.due_days as unrounded_due_on,
         auxiliary is not null and role not in ('charge', 'vat') as third_party
     from selected_lines
-    cross join export_request
 )
 
 select
-    sided_lines.* exclude (ledger_account, unrounded_due_on),
+    sided_lines.*,
     (sided_lines.debit + sided_lines.credit)::decimal(18, 4) as side_amount,
     currencies.digits as currency_digits,
     foreign_currencies.digits as foreign_digits,
