@@ -62,7 +62,7 @@ def are_needed(loaded: LoadedFormat) -> bool:
     """Whether a format wants its entries whole: most are written line by line."""
     form = loaded.format
     per = {made.record.per for made in loaded.records} - {"line", "file", "account"}
-    counted = loaded.read_columns & (columns.DERIVED.keys() - {"line_in_file"})
+    counted = loaded.read_columns & ((columns.DERIVED.keys() - {"line_in_file"}) | columns.FILE_TOTALS.keys())
     limits = form.max_lines or form.max_entries or form.max_entry_lines
     is_shaped = form.shape != "lines" or form.rounding is not None or not form.merge.is_identity
     return bool(per or counted or limits or is_shaped or form.merge.entries != "entry")
@@ -80,7 +80,7 @@ def wanted_columns(loaded: LoadedFormat, axes: list[str]) -> set[str]:
     )
     wanted |= {name.removeprefix(columns.CONTRA) for name in loaded.read_columns if name not in beyond}
     wanted -= columns.FILES.keys() - columns.LINES.keys()
-    if are_needed(loaded):
+    if are_needed(loaded) or wanted & {"debit", "credit"}:
         wanted |= {"debit", "credit"}
     if "entry_label" in loaded.read_columns:
         wanted.add("label")

@@ -584,6 +584,8 @@ def _batches(
 ) -> Iterator[pl.DataFrame]:
     """The lines that a file is made of, in its order, with the columns that its fields and messages want."""
     gathered = _GATHERED[loaded.format.merge.entries]
+    if gathered and any(made.record.per == "journal" for made in loaded.records):
+        gathered = ("journal_code", *gathered)
     order = dict.fromkeys([*gathered, *loaded.format.order, *columns.KEYS["lines"]])
     ordered = ", ".join(f"{_ORDER.get(name) or identifier(name)} nulls first" for name in order)
     wanted = wanted_columns(loaded, axes)

@@ -701,6 +701,8 @@ class _Compiler:
         self._is_condition(node.children[0], condition)
         if yes.type != no.type:
             raise _WrongTypeError(f"`then` gives {yes.type}, `else` gives {no.type}", node.children[2])
+        if yes.type == Type.AMOUNT and yes.digits != no.digits:
+            raise _WrongTypeError("the amounts are of two currencies: write money() in both branches", node.children[2])
         checks = (
             *condition.checks,
             *(replace(check, broken=condition.value & check.broken) for check in yes.checks),

@@ -103,6 +103,7 @@ class LoadedFormat:
     records: tuple[LoadedRecord, ...]
     file: Typed
     files: Mapping[str, Typed]
+    codes: Mapping[str, Typed] = field(default_factory=dict)
     #: the bytes of the workbook that is filled
     template: bytes | None = None
 
@@ -129,18 +130,21 @@ class LoadedFormat:
         records = []
         for made in self.records:
             if made.record.name == NAMES and made.record.row == [cell.name for cell in self.cells]:
-                row = [cell.name for cell in _every_axis(self.cells, names)]
+                row = [cell.name for cell in _every_axis(self.cells, names, self.codes)]
                 records.append(replace(made, record=made.record.model_copy(update={"row": row})))
             else:
-                records.append(replace(made, cells=_every_axis(made.cells, names)))
+                records.append(replace(made, cells=_every_axis(made.cells, names, self.codes)))
         return replace(self, records=tuple(records))
 
 
-def _every_axis(cells: tuple[Cell, ...], axes: list[str]) -> tuple[Cell, ...]:
+def _every_axis(cells: tuple[Cell, ...], axes: list[str], codes: Mapping[str, Typed]) -> tuple[Cell, ...]:
     made: list[Cell] = []
     for cell in cells:
         if cell.field.source == columns.EVERY_AXIS:
-            made += [replace(cell, name=name, typed=column_value(name, columns.axis_column())) for name in axes]
+            made += [
+                replace(cell, name=name, typed=codes.get(name) or column_value(name, columns.axis_column()))
+                for name in axes
+            ]
         else:
             made.append(cell)
     return tuple(made)
@@ -227,7 +231,7 @@ def parse_format(
     _check_entries(read, records, where)
     file = scope.text(read.file, columns.FILES, f"{where}, file")
     files = {key: scope.text(source, columns.FILES, f"{where}, files, {key}") for key, source in read.files.items()}
-    return LoadedFormat(name, text, read, records, file, files)
+    return LoadedFormat(name, text, read, records, file, files, scope.overrides)
 
 
 def _settings(raw: dict[str, Any], where: str, asked: Wishes) -> dict[str, str | int | bool]:
@@ -390,10 +394,29 @@ def _overrides(scope: _Scope, asked: Wishes) -> dict[str, Typed]:
 def _check_entries(form: Format, records: tuple[LoadedRecord, ...], where: str) -> None:
     """Holds the order to what the records need: entries whole, and journals whole. Raises: FormatError."""
     needs = {made.record.per for made in records} | {form.shape}
-    loose = [column for column in form.order if column not in columns.OF_ENTRIES]
-    if needs & {"journal", "entry", "section", "pairs"} and loose:
+    read = frozenset().union(*(made.read_columns for made in records))
+    is_whole = bool(
+        needs & {"journal", "entry", "section", "pairs"}
+        or read & (columns.DERIVED.keys() - {"line_in_file"})
+        or form.rounding is not None
+        or not form.merge.is_identity
+        or form.merge.entries != "entry"
+        or form.max_lines
+        or form.max_entries
+        or form.max_entry_lines
+    )
+    keys = {"journal_code", "fiscal_year", "entry_number"}
+    loose = [
+        column
+        for number, column in enumerate(form.order)
+        if column not in columns.OF_ENTRIES
+        or (column in ("third_party", "line_number") and not keys <= set(form.order[:number]))
+    ]
+    if is_whole and loose:
         raise FormatError(
-            f"{loose[0]} would take entries apart", where=f"{where}, order", mend="order by columns of whole entries"
+            f"{loose[0]} would take entries apart",
+            where=f"{where}, order",
+            mend="order by columns of whole entries; what orders their lines comes after entry_number",
         )
     if "journal" in needs and form.order[0] != "journal_code":
         raise FormatError(

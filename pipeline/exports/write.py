@@ -18,7 +18,7 @@ from pipeline.exports import columns
 from pipeline.exports.ahead import Behind, ahead
 from pipeline.exports.cells import byte_order_mark, encoded
 from pipeline.exports.description import TEXTS
-from pipeline.exports.entries import ENTRY, Axes, Corrections, Shaped, shaped
+from pipeline.exports.entries import ENTRY, Axes, Corrections, Shaped, are_needed, shaped
 from pipeline.exports.render import Renderer, Sums, Writer, total
 from pipeline.exports.write_delimited import Delimited
 from pipeline.exports.write_fixed import Fixed, Lines
@@ -160,8 +160,8 @@ class Files:
         """
         form = self._loaded.format
         limited = form.max_lines is not None or form.max_entries is not None
-        wants_totals = columns.FILE_TOTALS.keys() & self._loaded.read_columns and not form.merge.is_identity
-        plan = self._plan(group) if limited or wants_totals else [group.sums]
+        wants_totals = columns.FILE_TOTALS.keys() & self._loaded.read_columns
+        plan = (self._plan(group) or [Sums()]) if limited or wants_totals else [group.sums]
         lines = self._shaped(group)
         if form.kind in TEXTS:
             parts = _parts(lines, [part.entries for part in plan]) if len(plan) > 1 else [lines]
@@ -171,7 +171,8 @@ class Files:
             self._part += 1
             facts = {**group.facts, "part": self._part}
             sink = self._open(evaluate(self._loaded.file, facts))
-            self.sums[sink.name] = write_workbook(self._loaded, lines, facts, group, sink, plan[0])
+            written = write_workbook(self._loaded, lines, facts, group, sink, plan[0])
+            self.sums[sink.name] = written if are_needed(self._loaded) else group.sums
             sink.close()
 
     def _shaped(self, group: Group) -> Iterator[Shaped]:
@@ -237,7 +238,7 @@ class Files:
             sinks = {"": archive}
         for sink in sinks.values():
             sink.close()
-            self.sums[sink.name] = renderer.sums
+            self.sums[sink.name] = renderer.sums if are_needed(self._loaded) else group.sums
 
     def _open(self, name: str, *, packed: bool = False, keep: bool = True) -> Sink:
         """A file under its name; the parts of one that has no number in its name get one."""

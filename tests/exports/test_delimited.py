@@ -179,7 +179,7 @@ def test_batches_make_no_difference() -> None:
 def test_an_entry_has_the_label_of_its_first_line_in_whatever_order_it_is_written() -> None:
     loaded = a_format(
         field(name='"a"', from_='"label"') + field(name='"b"', from_='"entry_label"'),
-        order='["entry_number", "third_party", "line_number"]',
+        order='["journal_code", "fiscal_year", "entry_number", "third_party", "line_number"]',
     )
     first, second = {"entry_number": 1, "label": "meal"}, {"entry_number": 2, "label": "hotel"}
     rows = lines(first | {"line_number": 2}, first | {"line_number": 1, "label": "March"}, second | {"line_number": 1})
@@ -189,7 +189,7 @@ def test_an_entry_has_the_label_of_its_first_line_in_whatever_order_it_is_writte
 def test_an_entry_has_the_accounts_of_its_first_and_last_line_as_they_are_written() -> None:
     loaded = a_format(
         field(name='"a"', from_='"entry_account"') + field(name='"b"', from_='"entry_last_account"'),
-        order='["entry_number", "third_party", "line_number"]',
+        order='["journal_code", "fiscal_year", "entry_number", "third_party", "line_number"]',
     )
     rows = lines(*({"entry_number": n, "line_number": m, "account": f"{n}{m}"} for n, m in [(1, 2), (1, 1), (2, 1)]))
     assert made(loaded, rows) == b"a,b\r\n12,11\r\n12,11\r\n21,21\r\n"

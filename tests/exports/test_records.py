@@ -283,3 +283,40 @@ record = [
     said = json.loads(made(objects, lines({"label": nasty, "amount": "7.05"}, {})))
     assert said[0] == {"label": nasty, "debit": 7.05, "foreign": None, "entry": 1}
     assert len(said) == 2
+
+
+def test_what_takes_entries_apart_is_refused_wherever_they_have_to_be_whole() -> None:
+    for keys in ("rounding = { decimals = 0 }", "max_lines = 3", 'merge = { charges = "account" }'):
+        with pytest.raises(FormatError, match="account would take entries apart"):
+            loaded(f'order = ["account"]\n{keys}\nrecord = [{{ text = "account" }}]')
+    with pytest.raises(FormatError, match="third_party would take entries apart"):
+        loaded('order = ["entry_date", "third_party"]\nrecord = [{ per = "entry", text = "document" }]')
+
+
+@pytest.mark.parametrize("keys", ["", "rounding = { decimals = 0 }", 'merge = { entries = "journal_month" }'])
+def test_totals_are_those_of_what_is_written(keys: str) -> None:
+    text = """
+record = [
+    { per = "file", text = "file_lines & ' ' & file_entries & ' ' & amount(file_debit, 2, '.')" },
+    { text = "amount(debit, 2, '.')" },
+    { per = "file", place = "end", text = "file_lines & ' ' & file_entries & ' ' & amount(file_debit, 2, '.')" },
+]
+"""
+    rows = [
+        {"line_number": 1, "account": "421000", "amount": "-10.80"},
+        {"line_number": 2, "account": "625100", "amount": "10.40"},
+        {"line_number": 3, "account": "626000", "amount": "0.40"},
+        {"line_number": 1, "entry_number": 2, "account": "421000", "amount": "-5.40"},
+        {"line_number": 2, "entry_number": 2, "account": "625100", "amount": "5.40"},
+    ]
+    said = texts(loaded(keys + text), *rows)
+    lines_said, entries, debit = said[-1].split()
+    assert said[0] == said[-1]
+    assert int(lines_said) == len(said) - 2
+    assert entries == ("1" if "journal_month" in keys else "2")
+    assert debit == ("16.00" if "rounding" in keys else "16.20")
+
+
+def test_an_amount_of_either_currency_says_how_it_is_written() -> None:
+    with pytest.raises(FormatError, match=r"the amounts are of two currencies: write money\(\) in both branches"):
+        loaded("""record = [{ text = "money(if empty(foreign_currency) then amount else foreign_amount, '.')" }]""")
