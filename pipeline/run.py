@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -33,10 +34,10 @@ from pipeline.stage.reference import read_reference
 from pipeline.stage.stage import ALL_TABLES, decide_fates, judge, stage_rows
 from pipeline.tables import RawTable, read_tables
 from schemas import MOVEMENTS
-from schemas.currencies import MINOR_UNITS
+from schemas.currencies import currencies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pipeline.ledger.store import Writer
 
@@ -152,20 +153,14 @@ def _session(ledger: Store, directories: list[Path], threads: int | None, memory
     return Session([ledger.root, *directories], threads=threads, memory_limit=memory_limit)
 
 
-def _compute(
-    session: Session,
-    known: Mapping[str, pl.DataFrame],
-    batch: Mapping[str, Any],
-    number: int,
-    on: date,
-    progress: Callable[[str], None],
-) -> None:
-    """Does everything but the commit; leaves the record of each stored kind as `record_<kind>`.
+@contextmanager
+def _sums_held() -> Iterator[None]:
+    """Turns what DuckDB says of a sum that no table can hold into a sentence: each amount alone was looked at before.
 
-    Raises: RunError where a sum is more than the tables can hold: each amount is looked at alone before that.
+    Raises: RunError in place of it.
     """
     try:
-        _take_in(session, known, batch, number, on, progress)
+        yield
     except (duckdb.ConversionException, duckdb.OutOfRangeException) as error:
         raise RunError(
             f"amounts add up to more than a table can hold, 14 digits before the point ({str(error).splitlines()[0]})",
@@ -174,7 +169,8 @@ def _compute(
         ) from None
 
 
-def _take_in(
+@_sums_held()
+def _compute(
     session: Session,
     known: Mapping[str, pl.DataFrame],
     batch: Mapping[str, Any],
@@ -182,6 +178,7 @@ def _take_in(
     on: date,
     progress: Callable[[str], None],
 ) -> None:
+    """Does everything but the commit; leaves the record of each stored kind as `record_<kind>`."""
     _register_reference(session, known)
     progress("stage")
     stage_rows(session, batch)
@@ -207,10 +204,7 @@ def _take_in(
 def _register_reference(session: Session, known: Mapping[str, pl.DataFrame]) -> None:
     for table, frame in known.items():
         session.register(table, frame)
-    session.register(
-        "currencies",
-        pl.DataFrame({"currency": list(MINOR_UNITS), "digits": list(MINOR_UNITS.values())}).cast({"digits": pl.Int32}),
-    )
+    session.register("currencies", currencies())
     session.create("special_employees", "select distinct employee from chart_of_accounts where employee <> '*'")
     session.register("movement_tables", pl.DataFrame({"table_name": [movement.table for movement in ALL_TABLES]}))
 

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from pipeline.archives import check_members
 from pipeline.errors import InputError
 from schemas import MOVEMENTS, REFERENCE
 from schemas.table import columns
@@ -35,7 +36,6 @@ _BOM = b"\xef\xbb\xbf"
 _BLOCK = 1 << 24
 #: a workbook may unfold to this many bytes, and to this many times its own size, before it is refused
 _LARGEST_MEMBER = 4 << 30
-_LARGEST_RATIO = 200
 #: a line of cells: quoted ones whole, with the line breaks in them
 _LINE = re.compile(rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^"\r\n])*+')
 #: as far as every quotation mark opens a cell, closes it, or is doubled inside one (RFC 4180)
@@ -376,7 +376,8 @@ def _read_workbook(
     path: Path, models: Mapping[str, type[Table]], notes: list[str]
 ) -> Iterator[tuple[RawTable, list[str]]]:
     try:
-        _check_archive(path)
+        with zipfile.ZipFile(path) as archive:
+            check_members(archive, _LARGEST_MEMBER, where=str(path), mend="send the table as CSV or Parquet")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what openpyxl leaves out (validation, styles) is no part of a table
             sheets = _read_sheets(path, models, notes)
@@ -388,17 +389,6 @@ def _read_workbook(
         ) from None
     for name, table in sheets:
         yield _known_columns(name, path, f"{path} sheet {name} line 1", table, models[name], [])
-
-
-def _check_archive(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            if member.file_size > min(_LARGEST_MEMBER, _LARGEST_RATIO * max(member.compress_size, 1024)):
-                raise InputError(
-                    f"its part {member.filename} unfolds to {member.file_size:,} bytes",
-                    where=str(path),
-                    mend="send the table as CSV or Parquet",
-                )
 
 
 def _read_sheets(path: Path, models: Mapping[str, type[Table]], notes: list[str]) -> list[tuple[str, pa.Table]]:

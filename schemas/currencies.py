@@ -6,6 +6,8 @@ CLDR's digits, which most libraries carry, are those of price tags and differ.
 
 from __future__ import annotations
 
+import polars as pl
+
 _CODES = {
     0: """
         BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF
@@ -27,3 +29,10 @@ _CODES = {
 
 #: ISO 4217 code → how many decimals its minor unit has
 MINOR_UNITS: dict[str, int] = {code: digits for digits, codes in _CODES.items() for code in codes.split()}
+
+
+def currencies() -> pl.DataFrame:
+    """A row (currency, digits) per code."""
+    return pl.DataFrame({"currency": list(MINOR_UNITS), "digits": list(MINOR_UNITS.values())}).cast(
+        {"digits": pl.Int32}
+    )

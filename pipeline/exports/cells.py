@@ -206,7 +206,7 @@ def padded(cell: Cell, given: pl.Series | str) -> pl.Expr:
         return texts
     if field.align == "left":
         return texts.str.pad_end(width, field.pad)
-    if field.pad == "0" and field.decimal is not None:
+    if field.pad == "0" and cell.typed.is_figure:
         # The sign stays in front: -00012, not 000-12.
         if isinstance(given, pl.Series) and (given.str.len_bytes().min() or 0) > 0:  # type: ignore[operator]  # a number
             return texts.str.zfill(width)
@@ -251,14 +251,8 @@ def raw_of(texts: pl.Series) -> bytes:
     offsets, data = array.buffers()[1:]
     if data is None:
         return b""
-    first, last = (
-        int.from_bytes(offsets[at : at + 8].to_pybytes(), "little")
-        for at in (
-            array.offset * 8,
-            (array.offset + len(array)) * 8,
-        )
-    )
-    return bytes(memoryview(data)[first:last])
+    starts = memoryview(offsets).cast("q")
+    return bytes(memoryview(data)[starts[array.offset] : starts[array.offset + len(array)]])
 
 
 def byte_order_mark(loaded: LoadedFormat) -> bytes:

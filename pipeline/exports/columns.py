@@ -104,6 +104,9 @@ FILES: dict[str, Column] = {
     "part": Column(Type.NUMBER, "1, 2, 3… of the files of the export"),
 }
 
+#: what lines are merged by: a profile's codes for them come before that; `axis_<axis>` is one of them too
+CODED_FIRST = frozenset({"account", "auxiliary", "vat_code"})
+
 #: what lines are counted by, within what is written
 DERIVED: dict[str, Column] = {
     "line_in_entry": Column(Type.NUMBER, "1, 2, 3… of the lines written of the entry"),

@@ -10,15 +10,15 @@ import polars as pl
 
 from pipeline.errors import ExportError
 from pipeline.exports import cells, columns, shape
+from pipeline.exports.expressions import AMOUNT, mapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pipeline.exports.format import LoadedFormat
 
 #: the id of an entry as it is written
 ENTRY = "_entry"
-_AMOUNT = pl.Decimal(18, 4)
 #: what tells two entries apart, by merge.entries; a month is added where entries are gathered
 _KEYS = {
     "entry": ("journal_code", "fiscal_year", "entry_number"),
@@ -58,30 +58,16 @@ class Corrections:
             self.by_account[account] = self.by_account.get(account, Decimal(0)) + amount
 
 
-def are_needed(loaded: LoadedFormat) -> bool:
-    """Whether a format wants its entries whole: most are written line by line."""
-    form = loaded.format
-    per = {made.record.per for made in loaded.records} - {"line", "file", "account"}
-    counted = loaded.read_columns & ((columns.DERIVED.keys() - {"line_in_file"}) | columns.FILE_TOTALS.keys())
-    limits = form.max_lines or form.max_entries or form.max_entry_lines
-    is_shaped = form.shape != "lines" or form.rounding is not None or not form.merge.is_identity
-    return bool(per or counted or limits or is_shaped or form.merge.entries != "entry")
-
-
 def wanted_columns(loaded: LoadedFormat, axes: list[str]) -> set[str]:
     """The columns of export_lines that a format reads, by its fields, its messages and its shape.
 
     axes: the columns axis_<axis> that the ledger has.
     """
     form = loaded.format
-    wanted = {*columns.KEYS["lines"], "document"}
-    beyond = (
-        columns.DERIVED.keys() | columns.SECTIONS.keys() | columns.FILE_TOTALS.keys() | {"part", "profile", "format"}
-    )
+    wanted = {*columns.KEYS["lines"], "document", "debit", "credit"}
+    beyond = columns.DERIVED.keys() | columns.SECTIONS.keys() | columns.FILE_TOTALS.keys()
     wanted |= {name.removeprefix(columns.CONTRA) for name in loaded.read_columns if name not in beyond}
     wanted -= columns.FILES.keys() - columns.LINES.keys()
-    if are_needed(loaded) or wanted & {"debit", "credit"}:
-        wanted |= {"debit", "credit"}
     if "entry_label" in loaded.read_columns:
         wanted.add("label")
     if loaded.read_columns.intersection(columns.ENTRY_ACCOUNTS):
@@ -106,7 +92,8 @@ def shaped(
     loaded: LoadedFormat, batches: Iterable[pl.DataFrame], axes: Axes, corrections: Corrections
 ) -> Iterator[Shaped]:
     """Gives the lines of a format in batches of whole entries, merged, paired and rounded as it says."""
-    if not are_needed(loaded):
+    batches = (coded(batch, loaded.codes) for batch in batches)
+    if not loaded.wants_entries:
         for batch in batches:
             yield Shaped(batch)
         return
@@ -114,23 +101,33 @@ def shaped(
         yield _shape(loaded, batch, axes, corrections)
 
 
+def coded(rows: pl.DataFrame, codes: Mapping[str, Mapping[str, str]]) -> pl.DataFrame:
+    """The rows with a profile's codes in place of ours, where lines are merged by the column."""
+    return rows.with_columns(
+        pl.coalesce(mapped(pl.col(column), table), pl.col(column)).alias(column)
+        for column, table in codes.items()
+        if column in rows.columns
+    )
+
+
 def _whole(batches: Iterable[pl.DataFrame], gathered: str) -> Iterator[pl.DataFrame]:
     """Cuts the batches anew, between entries, and numbers the entries."""
-    first = 0
-    held: pl.DataFrame | None = None
+    held: list[pl.DataFrame] = []  # of the last entry, which may go on
     for batch in batches:
         if batch.is_empty():
             continue
-        frame = batch if held is None else pl.concat([held, batch])
-        frame = frame.with_columns(_entry_ids(gathered, first))
+        before = held[-1].tail(1) if held else batch.head(0).with_columns(pl.lit(0, pl.Int64).alias(ENTRY))
+        first = int(before[ENTRY][0]) if held else 0
+        frame = pl.concat([before.drop(ENTRY), batch]).with_columns(_entry_ids(gathered, first))[len(before) :]
         last = frame[ENTRY][-1]
-        ended = frame.filter(pl.col(ENTRY) < last)
-        held = frame.filter(pl.col(ENTRY) == last).drop(ENTRY)
-        first = last
-        if not ended.is_empty():
-            yield ended
-    if held is not None:
-        yield held.with_columns(pl.lit(first, pl.Int64).alias(ENTRY))
+        if last > first or not held:
+            ended = [*held, frame.filter(pl.col(ENTRY) < last)]
+            if sum(map(len, ended)):
+                yield pl.concat(ended)
+            held = []
+        held.append(frame.filter(pl.col(ENTRY) == last))
+    if held:
+        yield pl.concat(held)
 
 
 def _entry_ids(gathered: str, first: int) -> pl.Expr:
@@ -158,7 +155,7 @@ def _shape(loaded: LoadedFormat, batch: pl.DataFrame, axes: Axes, corrections: C
         lines = shape.rounded(lines, form.rounding.decimals, form.rounding.mode)
         corrections.add(exact, lines)
     elif "rounding" in loaded.read_columns:
-        lines = lines.with_columns(pl.lit(Decimal(0), _AMOUNT).alias("rounding"))
+        lines = lines.with_columns(pl.lit(Decimal(0), AMOUNT).alias("rounding"))
     if form.shape == "pairs":
         lines = shape.paired(lines)
     if columns.CHARGE_VAT & loaded.read_columns:
@@ -170,13 +167,18 @@ def _shape(loaded: LoadedFormat, batch: pl.DataFrame, axes: Axes, corrections: C
     sections = None
     if has_sections and numbered is not None:
         decimals = None if form.rounding is None else form.rounding.decimals
-        sections = _named(shape.sections(numbered, lines, axes.names, decimals), axes)
+        sections = _named(shape.sections(numbered, lines, axes.names, decimals), axes, loaded.codes)
     return Shaped(lines, sections)
 
 
-def _named(sections: pl.DataFrame, axes: Axes) -> pl.DataFrame:
+def _named(sections: pl.DataFrame, axes: Axes, codes: Mapping[str, Mapping[str, str]]) -> pl.DataFrame:
     """The sections with their labels."""
-    labels = axes.labels.with_columns(pl.col("axis").str.strip_prefix(columns.AXIS))
+    labels = axes.labels
+    for axis, table in codes.items():
+        theirs = pl.coalesce(mapped(pl.col("section"), table), pl.col("section"))
+        labels = labels.with_columns(pl.when(pl.col("axis") == axis).then(theirs).otherwise("section").alias("section"))
+    labels = labels.with_columns(pl.col("axis").str.strip_prefix(columns.AXIS))
+    labels = labels.unique(["axis", "section"], keep="first", maintain_order=True)
     joined = sections.join(labels, on=["axis", "section"], how="left", maintain_order="left")
     return joined.with_columns(pl.coalesce("section_label", "section").alias("section_label"))
 

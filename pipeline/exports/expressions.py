@@ -74,6 +74,18 @@ class Type(StrEnum):
     BOOLEAN = "a condition"
 
 
+#: an amount, as the tables have it
+AMOUNT = pl.Decimal(18, 4)
+#: what a column of each type is to polars
+POLARS: dict[Type, pl.DataType] = {
+    Type.TEXT: pl.String(),
+    Type.AMOUNT: AMOUNT,
+    Type.NUMBER: pl.Int64(),
+    Type.DATE: pl.Date(),
+    Type.BOOLEAN: pl.Boolean(),
+}
+
+
 @dataclass(frozen=True)
 class Column:
     """A column that an expression may name. digits: of an amount, the column with its currency's decimals."""
@@ -149,7 +161,7 @@ def amount_text(
     it. thousands: what stands between thousands.
     """
     digits = amount.digits or "currency_digits"
-    exact = amount.value.cast(pl.Decimal(18, _DECIMALS))
+    exact = amount.value.cast(AMOUNT)
     columns = amount.columns if scale is not None else amount.columns | {digits}
     unit = pl.lit(10 ** (_DECIMALS - scale), pl.Int64) if scale is not None else _unit(pl.col(digits))
     e4 = exact.to_physical().cast(pl.Int64)
@@ -381,7 +393,7 @@ FUNCTIONS: dict[str, Function] = {
         (Type.AMOUNT, _NUMBER_CONSTANT),
         lambda amount, scale: replace(
             amount,
-            value=amount.value.round(_scale(scale), mode="half_away_from_zero").cast(pl.Decimal(18, _DECIMALS)),
+            value=amount.value.round(_scale(scale), mode="half_away_from_zero").cast(AMOUNT),
         ),
         "the amount rounded to so many decimals, half away from zero",
     ),

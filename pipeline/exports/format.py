@@ -103,9 +103,12 @@ class LoadedFormat:
     records: tuple[LoadedRecord, ...]
     file: Typed
     files: Mapping[str, Typed]
-    codes: Mapping[str, Typed] = field(default_factory=dict)
+    #: a profile's codes of columns that lines are merged by
+    codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     #: the bytes of the workbook that is filled
     template: bytes | None = None
+    #: columns that are read besides, for who looks at the lines
+    beside: frozenset[str] = frozenset()
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -115,7 +118,12 @@ class LoadedFormat:
     @property
     def read_columns(self) -> frozenset[str]:
         """The columns that its records read, besides those that name a row."""
-        return frozenset().union(*(made.read_columns for made in self.records))
+        return self.beside.union(*(made.read_columns for made in self.records))
+
+    @property
+    def wants_entries(self) -> bool:
+        """Whether it wants its entries whole: most are written line by line."""
+        return _wants_entries(self.format, self.records)
 
     @property
     def has_every_axis(self) -> bool:
@@ -130,21 +138,18 @@ class LoadedFormat:
         records = []
         for made in self.records:
             if made.record.name == NAMES and made.record.row == [cell.name for cell in self.cells]:
-                row = [cell.name for cell in _every_axis(self.cells, names, self.codes)]
+                row = [cell.name for cell in _every_axis(self.cells, names)]
                 records.append(replace(made, record=made.record.model_copy(update={"row": row})))
             else:
-                records.append(replace(made, cells=_every_axis(made.cells, names, self.codes)))
+                records.append(replace(made, cells=_every_axis(made.cells, names)))
         return replace(self, records=tuple(records))
 
 
-def _every_axis(cells: tuple[Cell, ...], axes: list[str], codes: Mapping[str, Typed]) -> tuple[Cell, ...]:
+def _every_axis(cells: tuple[Cell, ...], axes: list[str]) -> tuple[Cell, ...]:
     made: list[Cell] = []
     for cell in cells:
         if cell.field.source == columns.EVERY_AXIS:
-            made += [
-                replace(cell, name=name, typed=codes.get(name) or column_value(name, columns.axis_column()))
-                for name in axes
-            ]
+            made += [replace(cell, name=name, typed=column_value(name, columns.axis_column())) for name in axes]
         else:
             made.append(cell)
     return tuple(made)
@@ -231,7 +236,8 @@ def parse_format(
     _check_entries(read, records, where)
     file = scope.text(read.file, columns.FILES, f"{where}, file")
     files = {key: scope.text(source, columns.FILES, f"{where}, files, {key}") for key, source in read.files.items()}
-    return LoadedFormat(name, text, read, records, file, files, scope.overrides)
+    first = {column: codes for column, codes in asked.codes.items() if _is_coded_first(column)}
+    return LoadedFormat(name, text, read, records, file, files, first)
 
 
 def _settings(raw: dict[str, Any], where: str, asked: Wishes) -> dict[str, str | int | bool]:
@@ -349,6 +355,11 @@ def _sources(record: Record) -> list[str]:
     return [*fields, record.when or "", record.text or "", record.before, record.after]
 
 
+def _is_coded_first(column: str) -> bool:
+    """Whether codes of a column stand in the lines before these are merged."""
+    return column in columns.CODED_FIRST or column.startswith(columns.AXIS)
+
+
 def _overrides(scope: _Scope, asked: Wishes) -> dict[str, Typed]:
     """The columns that the profile makes something else of: its labels, and its codes in place of ours."""
     made: dict[str, Typed] = {}
@@ -362,8 +373,9 @@ def _overrides(scope: _Scope, asked: Wishes) -> dict[str, Typed]:
         known = named.get(column, columns.axis_column())
         if known.type != Type.TEXT:
             raise FormatError(f"codes are texts, and {column} is {known.type}", where=where)
-        same = columns.ENTRY_ACCOUNTS if column == "account" else ()
-        for name in (column, f"{columns.CONTRA}{column}", f"{columns.COUNTERPART}{column}", *same):
+        if _is_coded_first(column):
+            continue
+        for name in (column, f"{columns.CONTRA}{column}", f"{columns.COUNTERPART}{column}"):
             typed = column_value(name, known)
             made[name] = replace(typed, value=pl.coalesce(mapped(typed.value, codes), typed.value), is_figure=False)
     label = column_value("label", columns.LINES["label"])
@@ -391,20 +403,19 @@ def _overrides(scope: _Scope, asked: Wishes) -> dict[str, Typed]:
     return made
 
 
+def _wants_entries(form: Format, records: tuple[LoadedRecord, ...]) -> bool:
+    """Whether entries have to be whole: for records between them, for what is counted by them, and to be reshaped."""
+    per = {made.record.per for made in records} - {"line", "file", "account"}
+    read = frozenset().union(*(made.read_columns for made in records))
+    counted = read & ((columns.DERIVED.keys() - {"line_in_file"}) | columns.FILE_TOTALS.keys())
+    limits = form.max_lines or form.max_entries or form.max_entry_lines
+    is_shaped = form.shape != "lines" or form.rounding is not None or not form.merge.is_identity
+    return bool(per or counted or limits or is_shaped or form.merge.entries != "entry")
+
+
 def _check_entries(form: Format, records: tuple[LoadedRecord, ...], where: str) -> None:
     """Holds the order to what the records need: entries whole, and journals whole. Raises: FormatError."""
-    needs = {made.record.per for made in records} | {form.shape}
-    read = frozenset().union(*(made.read_columns for made in records))
-    is_whole = bool(
-        needs & {"journal", "entry", "section", "pairs"}
-        or read & (columns.DERIVED.keys() - {"line_in_file"})
-        or form.rounding is not None
-        or not form.merge.is_identity
-        or form.merge.entries != "entry"
-        or form.max_lines
-        or form.max_entries
-        or form.max_entry_lines
-    )
+    per = {made.record.per for made in records}
     keys = {"journal_code", "fiscal_year", "entry_number"}
     loose = [
         column
@@ -412,13 +423,13 @@ def _check_entries(form: Format, records: tuple[LoadedRecord, ...], where: str) 
         if column not in columns.OF_ENTRIES
         or (column in ("third_party", "line_number") and not keys <= set(form.order[:number]))
     ]
-    if is_whole and loose:
+    if _wants_entries(form, records) and loose:
         raise FormatError(
             f"{loose[0]} would take entries apart",
             where=f"{where}, order",
             mend="order by columns of whole entries; what orders their lines comes after entry_number",
         )
-    if "journal" in needs and form.order[0] != "journal_code":
+    if "journal" in per and form.order[0] != "journal_code":
         raise FormatError(
             "records per journal want the lines by journal", where=f"{where}, order", mend="begin with journal_code"
         )

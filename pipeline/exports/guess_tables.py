@@ -14,6 +14,7 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.archives import check_members
 from pipeline.errors import InputError
 from pipeline.exports.guess_sample import MOST_LINES, Group, Sample, can_be_names, is_names
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 #: a workbook's part may unfold to so many bytes, and to so many times its size
 _LARGEST_PART = 1 << 28
-_LARGEST_RATIO = 200
 
 
 def json_sample(text: str) -> Sample | None:
@@ -103,13 +103,7 @@ def _check_archive(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         if "xl/workbook.xml" not in archive.namelist():
             raise InputError("this is a zip archive, no workbook", where=str(path), mend="unpack it first")
-        for member in archive.infolist():
-            if member.file_size > min(_LARGEST_PART, _LARGEST_RATIO * max(member.compress_size, 1024)):
-                raise InputError(
-                    f"its part {member.filename} unfolds to {member.file_size:,} bytes",
-                    where=str(path),
-                    mend="give a workbook with a few hundred lines",
-                )
+        check_members(archive, _LARGEST_PART, where=str(path), mend="give a workbook with a few hundred lines")
 
 
 def _cells(book: Any, sheet: str | None, path: Path) -> tuple[str, list[list[tuple[str, bool]]]]:

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from pipeline.sql import identifier
 from schemas import REFERENCE
-from schemas.currencies import MINOR_UNITS
+from schemas.currencies import currencies
 from schemas.table import columns
 
 if TYPE_CHECKING:
@@ -36,10 +34,7 @@ def attach_known(session: Session) -> None:
     """
     for table, key in _LAST_BY.items():
         session.create(table, _rows(table, key))
-    session.register(
-        "currencies",
-        pl.DataFrame({"currency": list(MINOR_UNITS), "digits": list(MINOR_UNITS.values())}).cast({"digits": pl.Int32}),
-    )
+    session.register("currencies", currencies())
 
 
 def _rows(table: str, key: tuple[str, ...]) -> str:

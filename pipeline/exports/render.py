@@ -10,23 +10,16 @@ import polars as pl
 
 from pipeline.exports import columns
 from pipeline.exports.entries import ENTRY
+from pipeline.exports.expressions import AMOUNT, POLARS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pipeline.exports.entries import Shaped
     from pipeline.exports.format import LoadedFormat, LoadedRecord
 
-_AMOUNT = pl.Decimal(18, 4)
 #: where records stand that belong to one line: their own order comes after this
 _JOURNAL_END, _JOURNAL_START, _ENTRY_START, _LINE, _ENTRY_END = -4_000, -3_000, -2_000, 0, 2_000
-_POLARS: dict[str, Any] = {
-    "text": pl.String,
-    "a date": pl.Date,
-    "a number": pl.Int64,
-    "an amount": _AMOUNT,
-    "a condition": pl.Boolean,
-}
 
 
 class Writer(Protocol):
@@ -46,19 +39,35 @@ class Sums:
     debit: Decimal = field(default_factory=Decimal)
     credit: Decimal = field(default_factory=Decimal)
 
-    def add(self, lines: pl.DataFrame) -> None:
-        """Adds those of lines."""
+    def add(self, lines: pl.DataFrame, *, are_pairs: bool = False) -> None:
+        """Adds those of lines. are_pairs: each stands on one side, and moves both."""
         self.lines += len(lines)
         if ENTRY in lines.columns:
             self.entries += lines[ENTRY].n_unique()
-        if "debit" in lines.columns:
-            self.debit += total(lines["debit"])
-            self.credit += total(lines["credit"])
+        if "debit" in lines.columns:  # payments have no sides
+            debit, credit = total(lines["debit"]), total(lines["credit"])
+            self.debit += debit + credit if are_pairs else debit
+            self.credit += debit + credit if are_pairs else credit
 
 
 def total(amounts: pl.Series) -> Decimal:
     """The sum of amounts, exactly."""
     return Decimal(str(amounts.sum() or 0))
+
+
+@dataclass(frozen=True)
+class Part:
+    """What goes into one file, or into the files that are written together.
+
+    facts: the columns of the file. lines: whole entries, where these are wanted. accounts: a row for each account that
+    a record comes for. totals: what will be written. by_journal: the rows of the sheet of totals of a workbook.
+    """
+
+    facts: Mapping[str, Any]
+    lines: Iterable[Shaped]
+    accounts: pl.DataFrame | None
+    totals: Sums
+    by_journal: list[dict[str, Any]]
 
 
 class Renderer:
@@ -77,7 +86,7 @@ class Renderer:
         self.sums = Sums()
         beyond = self._reads & (columns.FILES.keys() - columns.LINES.keys())
         self._literals = [
-            pl.lit(facts.get(name), _POLARS[columns.FILES[name].type]).alias(name) for name in sorted(beyond)
+            pl.lit(facts.get(name), POLARS[columns.FILES[name].type]).alias(name) for name in sorted(beyond)
         ]
 
     def start(self, accounts: pl.DataFrame | None, totals: Sums) -> dict[str, pl.Series]:
@@ -95,7 +104,7 @@ class Renderer:
         """The accounts with the columns of the file beside their own."""
         of_file = sorted(columns.FILES.keys() - set(accounts.columns))
         return accounts.with_columns(
-            pl.lit(self._facts.get(name), _POLARS[columns.FILES[name].type]).alias(name) for name in of_file
+            pl.lit(self._facts.get(name), POLARS[columns.FILES[name].type]).alias(name) for name in of_file
         )
 
     def batch(self, shaped: Shaped) -> dict[str, pl.Series]:
@@ -148,7 +157,7 @@ class Renderer:
         }
         rows = pl.DataFrame(
             {name: [said.get(name)] for name in known},
-            schema={name: _POLARS[column.type] for name, column in known.items()},
+            schema={name: POLARS[column.type] for name, column in known.items()},
         ).with_columns(pl.lit(self._facts.get("currency_digits", 2), pl.Int32).alias("currency_digits"))
         return self._writer.records(record, self._chosen(record, rows))
 
@@ -159,14 +168,14 @@ class Renderer:
     def _counted(self, lines: pl.DataFrame) -> pl.DataFrame:
         """The lines with what they are counted by, as far as it is read."""
         before = (self.sums.lines, self.sums.entries)
-        self.sums.add(lines)
+        self.sums.add(lines, are_pairs=self._loaded.format.shape == "pairs")
         made = list(self._literals)
         if "line_in_entry" in self._reads:
             made.append((pl.int_range(pl.len(), dtype=pl.Int64) + 1).over(ENTRY).alias("line_in_entry"))
         if "entry_lines" in self._reads:
             made.append(pl.len().over(ENTRY).cast(pl.Int64).alias("entry_lines"))
         made += [
-            pl.col(side).sum().over(ENTRY).cast(_AMOUNT).alias(f"entry_{side}")
+            pl.col(side).sum().over(ENTRY).cast(AMOUNT).alias(f"entry_{side}")
             for side in ("debit", "credit")
             if f"entry_{side}" in self._reads
         ]
@@ -215,7 +224,7 @@ class Renderer:
             if self._open is not None and self._open["journal_code"][0] != part["journal_code"][0]:
                 pieces += self._journal_end(part["_row"][0])
                 self._journal = Sums()
-            self._journal.add(part)
+            self._journal.add(part, are_pairs=self._loaded.format.shape == "pairs")
             self._open = part.tail(1)
         return pieces
 
@@ -223,7 +232,7 @@ class Renderer:
         assert self._open is not None  # noqa: S101 - its caller has looked
         totals = {"lines": self._journal.lines, "debit": self._journal.debit, "credit": self._journal.credit}
         rows = self._open.with_columns(
-            pl.lit(value, pl.Int64 if name == "lines" else _AMOUNT).alias(f"journal_{name}")
+            pl.lit(value, pl.Int64 if name == "lines" else AMOUNT).alias(f"journal_{name}")
             for name, value in totals.items()
         )
         pieces = []

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Literal
 import polars as pl
 
 from pipeline.exports.columns import AXIS, CONTRA_OF, COUNTERPART
+from pipeline.exports.expressions import AMOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.exports.description import Merge
 
-#: what an amount is in the tables, and how many of its units make 1
-_AMOUNT = pl.Decimal(18, 4)
+#: how many units of an amount make 1
 _DECIMALS = 4
 _WIDE = pl.Int128()
 _WHOLE_PERCENT = 100 * 10**_DECIMALS
@@ -44,11 +44,11 @@ _SECTION = {
     "axis": pl.String(),
     "axis_number": pl.Int64(),
     "section": pl.String(),
-    "section_amount": _AMOUNT,
-    "section_debit": _AMOUNT,
-    "section_credit": _AMOUNT,
+    "section_amount": AMOUNT,
+    "section_debit": AMOUNT,
+    "section_credit": AMOUNT,
     "section_in_line": pl.Int64(),
-    "section_percent": _AMOUNT,
+    "section_percent": AMOUNT,
 }
 
 
@@ -127,7 +127,7 @@ def merged(numbered_lines: pl.DataFrame) -> pl.DataFrame:
     lines = (
         in_order.group_by("_line")
         .agg(
-            pl.col(added).sum().cast(_AMOUNT),
+            pl.col(added).sum().cast(AMOUNT),
             pl.col([name for name in _LATEST if name in names]).max(),
             pl.col([name for name in names if name not in ("_line", *added, *_LATEST)]).first(),
             *known,
@@ -437,7 +437,7 @@ def _units(amount: str) -> pl.Expr:
 def _amount(units: pl.Expr) -> pl.Expr:
     """Ten-thousandths as an amount."""
     one = pl.lit(Decimal(1).scaleb(-_DECIMALS), pl.Decimal(38, _DECIMALS))
-    return (units.cast(pl.Decimal(38, 0)) * one).cast(_AMOUNT)
+    return (units.cast(pl.Decimal(38, 0)) * one).cast(AMOUNT)
 
 
 def _unit(decimals: int) -> pl.Expr:

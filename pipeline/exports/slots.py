@@ -17,7 +17,7 @@ from lark import Token, Tree
 
 from pipeline.exports import columns
 from pipeline.exports.description import Decimals
-from pipeline.exports.expressions import BRACES, Type, parsed
+from pipeline.exports.expressions import AMOUNT, BRACES, Type, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pipeline.exports.description import Format
     from pipeline.exports.format import Cell, LoadedFormat, LoadedRecord
 
-AMOUNT = pl.Decimal(18, 4)
 _DECIMALS = 4
 #: the keys of a line, whose texts are compared; a label stands for an account that is told by nothing else
 _LABEL = "account_label"

@@ -18,22 +18,22 @@ from pipeline.errors import FormatError, UsageError
 from pipeline.exports import columns, record
 from pipeline.exports.cells import Texts, name
 from pipeline.exports.description import TEXTS
-from pipeline.exports.entries import ENTRY, Axes, Shaped
+from pipeline.exports.entries import ENTRY, Axes
 from pipeline.exports.export import as_recorded
-from pipeline.exports.expressions import Type
-from pipeline.exports.format import LoadedFormat, load_format, parse_format
+from pipeline.exports.expressions import AMOUNT, Type
+from pipeline.exports.format import load_format, parse_format
 from pipeline.exports.profile import Profile
 from pipeline.exports.read_back import Back, groups_of, place_of, read_back, unpacked
-from pipeline.exports.render import Renderer, Sums
-from pipeline.exports.slots import AMOUNT, NO_YEAR, SIDE, Reading, Slot, has_year, plain, readings
-from pipeline.exports.write import Files, Group, evaluate
+from pipeline.exports.render import Part, Renderer, Sums
+from pipeline.exports.slots import NO_YEAR, SIDE, Reading, Slot, has_year, plain, readings
+from pipeline.exports.write import Files, evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from decimal import Decimal
     from pathlib import Path
 
-    from pipeline.exports.format import LoadedRecord
+    from pipeline.exports.format import LoadedFormat, LoadedRecord
     from pipeline.ledger.store import Store
 
 #: what is read of every line besides what the format names, to be compared and told
@@ -128,10 +128,13 @@ def verify(
         loaded = load_format(profile.format, profile.wishes)
     if loaded.format.of != "lines":
         raise UsageError(f"format {loaded.name} writes the payments of an order, and no lines of the ledger")
-    watched = _Watched(**{name: getattr(loaded, name) for name in loaded.__dataclass_fields__})
     settings = profile.settings
     with as_recorded(
-        store, number, watched, profile, made_by=lambda form, axes: _Expected(form, axes, settings)
+        store,
+        number,
+        replace(loaded, beside=_NEEDED),
+        profile,
+        made_by=lambda form, axes: _Expected(form, axes, settings),
     ) as made:
         assert isinstance(made, _Expected)  # noqa: S101 - made_by says so
         parts = _asked(made.parts, paths)
@@ -152,15 +155,6 @@ def _export_of(store: Store, paths: list[Path]) -> int:
             f"no export wrote a file of the name {path.name}", mend="name it: --export NUMBER; see `lettrage exports`"
         )
     return int(next((number for number, is_same in found if is_same), found[-1][0]))
-
-
-@dataclass(frozen=True)
-class _Watched(LoadedFormat):
-    """A format whose lines come with what they are compared by."""
-
-    @property
-    def read_columns(self) -> frozenset[str]:
-        return super().read_columns | _NEEDED
 
 
 # --------------------------------------------------------------------------------------- what the files should say
@@ -201,14 +195,14 @@ class _Collector:
         if made.text is not None:
             return self._texts.line(made.text, made.place, rows)
         texts = self._texts.of(made, rows)
-        frame = rows.select(_as_column(given).alias(str(n)) for n, given in enumerate(texts))
+        frame = rows.select(pl.lit(given).alias(str(n)) for n, given in enumerate(texts))
         return frame.select(pl.concat_str(pl.all(), separator="\x00")).to_series()
 
     def _expected(self, number: int, made: LoadedRecord, rows: pl.DataFrame) -> pl.DataFrame:
         slots = self._read[number].slots
         keys = [slot for slot in slots if slot.type == Type.TEXT]
         texts = self._key_texts(number, made, rows, keys)
-        wanted = {slot.name: _as_column(texts[slot.cell]) for slot in reversed(keys)}
+        wanted = {slot.name: pl.lit(texts[slot.cell]) for slot in reversed(keys)}
         wanted = {key: plain(_bare(value, slot)) for slot in keys for key, value in wanted.items() if key == slot.name}
         for slot in slots:
             if slot.type == Type.TEXT or slot.name not in rows.columns:
@@ -281,10 +275,6 @@ class _Collector:
         return made
 
 
-def _as_column(given: pl.Series | str) -> pl.Expr:
-    return pl.lit(given)
-
-
 def _bare(text: pl.Expr, slot: Slot) -> pl.Expr:
     """A key without what fills its field up."""
     if slot.pad == " ":
@@ -312,32 +302,23 @@ class _Expected(Files):
         self.readings = readings(loaded, settings)
         self.parts: list[_Part] = []
 
-    def write(self, group: Group) -> None:
-        """Takes the lines of a group."""
-        if self.loaded.format.kind in TEXTS:
-            super().write(group)
-        else:
-            self._write_texts(group, self._shaped(group), group.sums)
-
-    def _write_texts(self, group: Group, part: Iterable[Shaped], totals: Sums) -> None:
-        self._part += 1
-        facts = {**group.facts, "part": self._part}
+    def write_part(self, part: Part) -> tuple[list[str], Sums]:
+        """Takes the lines of a part."""
         form = self.loaded.format
-        names = [self.loaded.file] if form.pack is not None else [self.loaded.file, *self.loaded.files.values()]
-        sinks = [self._open(evaluate(named, facts), keep=False) for named in names]
+        is_one = form.pack is not None or form.kind not in TEXTS
+        names = [evaluate(self.loaded.file, part.facts)] if is_one else [*self.names(part.facts).values()]
+        names = [self.open(name).name for name in names]
         collector = _Collector(self.loaded, self.readings)
-        collector.digits = int(facts["currency_digits"])
-        renderer = Renderer(self.loaded, collector, facts)
-        renderer.start(group.accounts(), totals)
+        collector.digits = int(part.facts["currency_digits"])
+        renderer = Renderer(self.loaded, collector, part.facts)
+        renderer.start(part.accounts, part.totals)
         keys = []
-        for shaped_batch in part:
-            keys.append(shaped_batch.lines.select(_KEY))
-            renderer.batch(shaped_batch)
+        for batch in part.lines:
+            keys.append(batch.lines.select(_KEY))
+            renderer.batch(batch)
         renderer.end()
-        if form.shape == "pairs" and totals is not group.sums:  # a pair is on one side, and moves both
-            both = totals.debit + totals.credit
-            totals = Sums(totals.lines, totals.entries, both, both)
-        self.parts.append(_Part([sink.name for sink in sinks], collector, totals, pl.concat(keys)))
+        self.parts.append(_Part(names, collector, part.totals, pl.concat(keys)))
+        return names, renderer.sums
 
 
 def _asked(parts: list[_Part], paths: list[Path]) -> list[_Part]:
@@ -457,7 +438,7 @@ class _Comparison:
     def _compared(self, numbers: list[int], unit: str) -> tuple[list[str], int]:
         ledger = self._ledger(numbers)
         file = self._file(numbers)
-        shown = [n for n in dict.fromkeys([*ledger.columns, *file.columns]) if n[0] != "_" and n not in _HELPERS]
+        shown = [n for n in dict.fromkeys([*ledger.columns, *file.columns]) if n[0] != "_" and n != ENTRY]
         schema = {**dict(file.schema), **dict(ledger.schema)}
         lacking = [pl.lit(None, schema[n]).alias(n) for n in shown if n not in ledger.columns]
         ledger = ledger.with_columns(lacking)
@@ -614,7 +595,7 @@ class _Comparison:
                 wrong.append(pl.when(slot.is_lacking(text, digits)).then(sentence))
         groups = self._read[number].pattern is not None
         chosen = [
-            (pl.concat_str(found) if groups and found_type(slots, key) == Type.TEXT else pl.coalesce(found)).alias(key)
+            (pl.concat_str(found) if groups and _type_of(slots, key) == Type.TEXT else pl.coalesce(found)).alias(key)
             for key, found in values.items()
         ]
         lacking = pl.concat_str(wrong, separator=", ", ignore_nulls=True) if wrong else pl.lit("")
@@ -696,10 +677,7 @@ def _or_zero(amount: str, names: frozenset[str]) -> pl.Expr:
     return pl.col(amount).fill_null(zero) if amount in names else zero
 
 
-_HELPERS = frozenset({ENTRY})
-
-
-def found_type(slots: Iterable[Slot], key: str) -> Type:
+def _type_of(slots: Iterable[Slot], key: str) -> Type:
     """The type of a column."""
     return next(slot.type for slot in slots if slot.name == key)
 

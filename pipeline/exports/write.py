@@ -18,8 +18,9 @@ from pipeline.exports import columns
 from pipeline.exports.ahead import Behind, ahead
 from pipeline.exports.cells import byte_order_mark, encoded
 from pipeline.exports.description import TEXTS
-from pipeline.exports.entries import ENTRY, Axes, Corrections, Shaped, are_needed, shaped
-from pipeline.exports.render import Renderer, Sums, Writer, total
+from pipeline.exports.entries import ENTRY, Axes, Corrections, Shaped, coded, shaped
+from pipeline.exports.expressions import POLARS
+from pipeline.exports.render import Part, Renderer, Sums, Writer, total
 from pipeline.exports.write_delimited import Delimited
 from pipeline.exports.write_fixed import Fixed, Lines
 from pipeline.exports.write_tagged import Tagged
@@ -162,18 +163,17 @@ class Files:
         limited = form.max_lines is not None or form.max_entries is not None
         wants_totals = columns.FILE_TOTALS.keys() & self._loaded.read_columns
         plan = (self._plan(group) or [Sums()]) if limited or wants_totals else [group.sums]
+        accounts = group.accounts()  # before a line is read: the ledger gives one answer at a time
+        accounts = None if accounts is None else coded(accounts, self._loaded.codes).unique().sort(pl.all())
         lines = self._shaped(group)
-        if form.kind in TEXTS:
-            parts = _parts(lines, [part.entries for part in plan]) if len(plan) > 1 else [lines]
-            for part, sums in zip(parts, plan, strict=True):
-                self._write_texts(group, part, sums)
-        elif len(plan) == 1:
+        parts = _parts(lines, [part.entries for part in plan]) if len(plan) > 1 else [lines]
+        for held, sums in zip(parts, plan, strict=True):
             self._part += 1
-            facts = {**group.facts, "part": self._part}
-            sink = self._open(evaluate(self._loaded.file, facts))
-            written = write_workbook(self._loaded, lines, facts, group, sink, plan[0])
-            self.sums[sink.name] = written if are_needed(self._loaded) else group.sums
-            sink.close()
+            part = Part({**group.facts, "part": self._part}, held, accounts, sums, group.totals)
+            names, written = self.write_part(part)
+            if not self._loaded.wants_entries:  # nobody has counted them
+                written.entries = group.sums.entries
+            self.sums |= dict.fromkeys(names, written)
 
     def _shaped(self, group: Group) -> Iterator[Shaped]:
         return shaped(self._loaded, ahead(group.batches()), self._axes, self.corrections)
@@ -181,9 +181,12 @@ class Files:
     def _plan(self, group: Group) -> list[Sums]:
         """What each file of the group will hold; no entry is cut. Raises: ExportError for one that is too long."""
         form = self._loaded.format
+        sides = [pl.col("debit"), pl.col("credit")]
+        if form.shape == "pairs":  # each stands on one side, and moves both
+            sides = [(sides[0] + sides[1]).alias(name) for name in ("debit", "credit")]
         counted = (
             batch.lines.group_by(ENTRY, maintain_order=True).agg(
-                pl.len().cast(pl.Int64).alias("lines"), pl.col("debit").sum(), pl.col("credit").sum()
+                pl.len().cast(pl.Int64).alias("lines"), *(side.sum() for side in sides)
             )
             for batch in shaped(self._loaded, group.batches(), self._axes, Corrections())
         )
@@ -208,18 +211,30 @@ class Files:
             start = end
         return plan
 
-    def _write_texts(self, group: Group, part: Iterable[Shaped], totals: Sums) -> None:
-        self._part += 1
-        facts = {**group.facts, "part": self._part}
+    def write_part(self, part: Part) -> tuple[list[str], Sums]:
+        """Writes the file of a part, or the files that are written together; returns their names and what is in them.
+
+        Raises: ExportError as write does.
+        """
+        if self._loaded.format.kind in TEXTS:
+            return self._write_texts(part)
+        sink = self.open(evaluate(self._loaded.file, part.facts))
+        written = write_workbook(self._loaded, part, sink)
+        sink.close()
+        return [sink.name], written
+
+    def names(self, facts: Mapping[str, Any]) -> dict[str, str]:
+        """The names of the files that records go into, by their key; of those that are packed, within the archive."""
         has_main = any(not made.record.into for made in self._loaded.records)
         names = {"": self._loaded.file} if has_main and self._loaded.format.pack != "zip" else {}
-        names |= self._loaded.files
-        kept = self._keep and self._loaded.format.pack is None
+        return {into: evaluate(name, facts) for into, name in {**names, **self._loaded.files}.items()}
+
+    def _write_texts(self, part: Part) -> tuple[list[str], Sums]:
+        is_packed = self._loaded.format.pack is not None
         sinks = {
-            into: self._open(evaluate(name, facts), packed=self._loaded.format.pack is not None, keep=kept)
-            for into, name in names.items()
+            into: Sink(None, name) if is_packed else self.open(name) for into, name in self.names(part.facts).items()
         }
-        renderer = Renderer(self._loaded, _WRITERS[self._loaded.format.kind](self._loaded), facts)
+        renderer = Renderer(self._loaded, _WRITERS[self._loaded.format.kind](self._loaded), part.facts)
         for sink in sinks.values():
             sink.write(byte_order_mark(self._loaded))
 
@@ -228,22 +243,20 @@ class Files:
                 sinks[into].write(encoded(self._loaded, texts))
 
         with Behind() as behind:
-            behind.do(partial(put, renderer.start(group.accounts(), totals)))
-            for shaped_batch in part:
+            behind.do(partial(put, renderer.start(part.accounts, part.totals)))
+            for shaped_batch in part.lines:
                 behind.do(partial(put, renderer.batch(shaped_batch)))
             behind.do(partial(put, renderer.end()))
         if self._loaded.format.pack is not None:
-            archive = self._open(evaluate(self._loaded.file, facts))
+            archive = self.open(evaluate(self._loaded.file, part.facts))
             _pack(self._loaded.format.pack, sinks.values(), archive)
             sinks = {"": archive}
         for sink in sinks.values():
             sink.close()
-            self.sums[sink.name] = renderer.sums if are_needed(self._loaded) else group.sums
+        return [sink.name for sink in sinks.values()], renderer.sums
 
-    def _open(self, name: str, *, packed: bool = False, keep: bool = True) -> Sink:
+    def open(self, name: str) -> Sink:
         """A file under its name; the parts of one that has no number in its name get one."""
-        if packed:
-            return Sink(None, name)
         name = safe_name(name)
         taken = {sink.name for sink in self.sinks}
         if name in taken and self._part > 1 and self._loaded.format.split_by is None:
@@ -251,7 +264,7 @@ class Files:
             name = f"{stem}-{self._part}{dot}{ending}" if stem else f"{name}-{self._part}"
         if name in taken:
             raise FormatError(f"two files would be called {name}", where=f"format {self._loaded.name}, file")
-        sink = Sink(self._out, name, keep=self._keep and keep)
+        sink = Sink(self._out, name, keep=self._keep)
         self.sinks.append(sink)
         return sink
 
@@ -334,9 +347,6 @@ def evaluate(text: Typed, facts: Mapping[str, Any]) -> str:
     """A text about the file itself."""
     row = pl.DataFrame(
         {name: [facts.get(name)] for name in columns.FILES},
-        schema_overrides={name: _POLARS[column.type] for name, column in columns.FILES.items()},
+        schema_overrides={name: POLARS[column.type] for name, column in columns.FILES.items()},
     )
     return str(row.with_columns(text.value.alias("made"))["made"][0])
-
-
-_POLARS: dict[str, Any] = {"text": pl.String, "a date": pl.Date, "a number": pl.Int64}

@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from pipeline.exports import cells
-from pipeline.exports.expressions import Type, text_of
+from pipeline.exports.expressions import POLARS, Type, text_of
 from pipeline.exports.render import Renderer, Sums
 
 if TYPE_CHECKING:
@@ -18,14 +18,6 @@ if TYPE_CHECKING:
 
     from pipeline.exports.entries import Shaped
     from pipeline.exports.format import Cell, LoadedFormat, LoadedRecord
-
-_TYPES: dict[Type, Any] = {
-    Type.TEXT: pl.String(),
-    Type.AMOUNT: pl.Decimal(18, 4),
-    Type.NUMBER: pl.Int64(),
-    Type.DATE: pl.Date(),
-    Type.BOOLEAN: pl.Boolean(),
-}
 
 
 class Columns:
@@ -77,7 +69,7 @@ class _Stream(io.RawIOBase):
 
 
 def _nothing(fields: Iterable[Cell]) -> pl.Series:
-    return pl.DataFrame(schema={str(number): _TYPES[cell.typed.type] for number, cell in enumerate(fields)}).to_struct()
+    return pl.DataFrame(schema={str(number): POLARS[cell.typed.type] for number, cell in enumerate(fields)}).to_struct()
 
 
 def _arrow(fields: Iterable[Cell], rows: pl.Series) -> Any:
@@ -91,4 +83,4 @@ def _typed(cell: Cell) -> pl.Expr:
     text = text_of(cell.typed)
     if cell.typed.type == Type.TEXT:
         return pl.when(text != "").then(text)
-    return cell.typed.value.cast(_TYPES[cell.typed.type])
+    return cell.typed.value.cast(POLARS[cell.typed.type])

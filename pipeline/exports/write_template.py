@@ -21,6 +21,7 @@ import polars as pl
 from lxml import etree
 from openpyxl.utils import column_index_from_string, get_column_letter, range_boundaries
 
+from pipeline.archives import check_members
 from pipeline.errors import FormatError
 from pipeline.exports.write_xlsx import MAIN, ROW_MARK, Rows, Strings, member, numbered, places, sheet_of
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pipeline.exports.format import LoadedFormat
 
 #: in bytes: what a template may unfold to, all of it and a part, and how many times its own size
-_LARGEST, _LARGEST_PART, _LARGEST_RATIO = 256 << 20, 32 << 20, 200
+_LARGEST, _LARGEST_PART = 256 << 20, 32 << 20
 _MOST_PARTS = 5_000
 _TYPES = "[Content_Types].xml"
 _MAIN_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml."
@@ -177,9 +178,7 @@ def _unpacked(content: bytes, where: str) -> dict[str, bytes]:
         raise FormatError("the template is no workbook", where=where, mend="save it as .xlsx")
     with zipfile.ZipFile(io.BytesIO(content)) as packed:
         found = [info for info in packed.infolist() if not info.is_dir()]
-        for info in found:
-            if info.file_size > min(_LARGEST, _LARGEST_RATIO * max(info.compress_size, 1024)):
-                raise FormatError(f"its part {info.filename} unfolds to {info.file_size:,} bytes", where=where)
+        check_members(packed, _LARGEST, where=where, mend="leave out what is not needed", error=FormatError)
         if len(found) > _MOST_PARTS or sum(info.file_size for info in found) > _LARGEST:
             raise FormatError("the template unfolds to too much", where=where, mend="leave out what is not needed")
         names = [info.filename for info in found]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.exports.entries import ENTRY, Shaped
 from pipeline.exports.render import Renderer
@@ -12,44 +12,30 @@ from pipeline.exports.write_template import Filled, Parts
 from pipeline.exports.write_xlsx import ENTRIES, Workbook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
     from typing import BinaryIO
 
     from pipeline.exports.format import LoadedFormat
-    from pipeline.exports.render import Sums
-    from pipeline.exports.write import Group, Sink
+    from pipeline.exports.render import Part, Sums
+    from pipeline.exports.write import Sink
 
 #: lines that are cells at a time
 _SLICE = 10_000
 
 
-def write_workbook(
-    loaded: LoadedFormat,
-    batches: Iterable[Shaped],
-    facts: Mapping[str, Any],
-    group: Group,
-    sink: Sink,
-    totals: Sums,
-) -> Sums:
-    """Writes the lines of a group to one file of typed columns; returns what was written.
+def write_workbook(loaded: LoadedFormat, part: Part, sink: Sink) -> Sums:
+    """Writes lines to one file of typed columns; returns what was written.
 
-    totals: what will be written. Raises: ExportError naming the field and the row of a value
-    that the format does not allow or no cell can hold, and where there are more rows than a sheet has.
+    Raises: ExportError naming the field and the row of a value that the format does not allow or no cell can hold, and
+    where there are more rows than a sheet has.
     """
     target: BinaryIO = sink  # type: ignore[assignment]  # it is written to and flushed, nothing else
     if loaded.format.kind == "parquet":
-        return write_parquet(loaded, batches, facts, target)
-    return _write_xlsx(loaded, batches, facts, group, target, totals)
+        return write_parquet(loaded, part.lines, part.facts, target)
+    return _write_xlsx(loaded, part, target)
 
 
-def _write_xlsx(
-    loaded: LoadedFormat,
-    batches: Iterable[Shaped],
-    facts: Mapping[str, Any],
-    group: Group,
-    target: BinaryIO,
-    totals: Sums,
-) -> Sums:
+def _write_xlsx(loaded: LoadedFormat, part: Part, target: BinaryIO) -> Sums:
     workbook: Workbook | Filled
     if loaded.template is not None:
         parts = Parts(loaded.template, f"format {loaded.name}, template")
@@ -57,19 +43,19 @@ def _write_xlsx(
         workbook = Filled(parts, loaded)
     else:
         loaded = _by_sheet(loaded, ENTRIES)
-        workbook = Workbook(loaded, has_totals=loaded.format.totals_sheet and bool(group.totals))
-    renderer = Renderer(loaded, workbook.writer, facts)
+        workbook = Workbook(loaded, has_totals=loaded.format.totals_sheet and bool(part.by_journal))
+    renderer = Renderer(loaded, workbook.writer, part.facts)
     try:
-        for sheet, rows in renderer.start(group.accounts(), totals).items():
+        for sheet, rows in renderer.start(part.accounts, part.totals).items():
             workbook.put(sheet, rows)
-        for shaped in batches:
-            for part in _parts(shaped):
-                for sheet, rows in renderer.batch(part).items():
+        for shaped in part.lines:
+            for piece in _pieces(shaped):
+                for sheet, rows in renderer.batch(piece).items():
                     workbook.put(sheet, rows)
         for sheet, rows in renderer.end().items():
             workbook.put(sheet, rows)
         if isinstance(workbook, Workbook) and loaded.format.totals_sheet:
-            workbook.put_totals(group.totals)
+            workbook.put_totals(part.by_journal)
     except BaseException:
         workbook.discard()
         raise
@@ -90,8 +76,8 @@ def _by_sheet(loaded: LoadedFormat, first: str) -> LoadedFormat:
     return replace(loaded, records=records)
 
 
-def _parts(shaped: Shaped) -> Iterator[Shaped]:
-    """A batch in parts, cut between entries: a row of cells is long, and its lines are not."""
+def _pieces(shaped: Shaped) -> Iterator[Shaped]:
+    """A batch in pieces, cut between entries: a row of cells is long, and its lines are not."""
     lines = shaped.lines
     entries = lines[ENTRY] if ENTRY in lines.columns else None
     start = 0

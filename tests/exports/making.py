@@ -11,18 +11,11 @@ import polars as pl
 
 from pipeline.exports import columns
 from pipeline.exports.entries import Axes
-from pipeline.exports.expressions import Type
+from pipeline.exports.expressions import POLARS
 from pipeline.exports.format import LoadedFormat, parse_format
 from pipeline.exports.render import Sums
 from pipeline.exports.write import File, Files, Group, Sink, write_payments
 
-POLARS = {
-    Type.TEXT: pl.String(),
-    Type.NUMBER: pl.Int64(),
-    Type.DATE: pl.Date(),
-    Type.AMOUNT: pl.Decimal(18, 4),
-    Type.BOOLEAN: pl.Boolean(),
-}
 SCHEMA: dict[str, pl.DataType] = {
     **{name: POLARS[column.type] for name, column in columns.LINES.items()},
     "axis_project": pl.String(),

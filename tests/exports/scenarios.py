@@ -58,48 +58,30 @@ LEDGERS = {"french": french, "international": international}
 
 
 def _french_reference() -> Tables:
-    return _reference(
-        entity=rows("""
-            legal_entity name        country currency siren     fiscal_year_start closed_through payment_mode approval iban                        bic
-            FR01         EXEMPLE_SAS FR      EUR      732829320 -                 -              sepa         none     FR7630006000011234567890189 AGRIFRPP
-        """),
-        employees=rows("""
-            employee name          auxiliary department iban
-            DUPONTL  Dupont_Léa    DUPONTL   -          -
-            MARTINP  Martin_Paul   MARTINP   -          -
-        """),
-        sections=rows("""
-            axis        section    name       parent_section active_from active_to
-            cost_centre COMMERCIAL Commercial -              -           -
-        """),
-    )
+    return _reference("EXEMPLE SAS", {"DUPONTL": "Dupont Léa", "MARTINP": "Martin Paul"}, ("COMMERCIAL", "Commercial"))
 
 
 def _international_reference() -> Tables:
-    return _reference(
-        entity=rows("""
-            legal_entity name    country currency siren     fiscal_year_start closed_through payment_mode approval iban                        bic
-            FR01         Example FR      EUR      732829320 -                 -              sepa         none     FR7630006000011234567890189 AGRIFRPP
-        """),
-        employees=rows("""
-            employee name           auxiliary department iban
-            E0042    Dupont_Jeanne  E0042     -          -
-        """),
-        sections=rows("""
-            axis        section name  parent_section active_from active_to
-            cost_centre SALES   Sales -              -           -
-        """),
-    )
+    return _reference("Example", {"E0042": "Dupont Jeanne"}, ("SALES", "Sales"))
 
 
-def _reference(
-    *, entity: list[dict[str, str]], employees: list[dict[str, str]], sections: list[dict[str, str]]
-) -> Tables:
-    affiliations = [
-        {"employee": row["employee"], "legal_entity": "FR01", "valid_from": "2020-01-01"} for row in employees
-    ]
+def _reference(entity: str, employees: dict[str, str], section: tuple[str, str]) -> Tables:
+    """A company of one legal entity, its employees by code, and a section of the axis of cost centres."""
+    affiliations = [{"employee": code, "legal_entity": "FR01", "valid_from": "2020-01-01"} for code in employees]
     return {
-        "legal_entities": entity,
+        "legal_entities": [
+            {
+                "legal_entity": "FR01",
+                "name": entity,
+                "country": "FR",
+                "currency": "EUR",
+                "siren": "732829320",
+                "payment_mode": "sepa",
+                "approval": "none",
+                "iban": "FR7630006000011234567890189",
+                "bic": "AGRIFRPP",
+            }
+        ],
         "journals": rows("""
             legal_entity journal            code label
             *            expense_report     OD   Opérations_diverses
@@ -108,7 +90,7 @@ def _reference(
             *            advance            OD   Opérations_diverses
             *            advance_imputation OD   Opérations_diverses
         """),
-        "employees": employees,
+        "employees": [{"employee": code, "name": name, "auxiliary": code} for code, name in employees.items()],
         "affiliations": affiliations,
         "chart_of_accounts": rows("""
             legal_entity role                 key  employee account auxiliary   label
@@ -129,6 +111,6 @@ def _reference(
             axis        name        parent_axis required
             cost_centre Cost_centre -           false
         """),
-        "sections": sections,
+        "sections": [{"axis": "cost_centre", "section": section[0], "name": section[1]}],
         "section_rights": [],
     }

@@ -320,3 +320,41 @@ record = [
 def test_an_amount_of_either_currency_says_how_it_is_written() -> None:
     with pytest.raises(FormatError, match=r"the amounts are of two currencies: write money\(\) in both branches"):
         loaded("""record = [{ text = "money(if empty(foreign_currency) then amount else foreign_amount, '.')" }]""")
+
+
+def test_accounts_that_are_one_of_theirs_are_merged() -> None:
+    rows = [
+        {"line_number": 1, "role": "employee", "account": "421000", "amount": "-12"},
+        {"line_number": 2, "account": "625100", "amount": "10", "axis_project": "P1"},
+        {"line_number": 3, "account": "625700", "amount": "2", "axis_project": "P2"},
+    ]
+    wishes = Wishes(
+        codes={"account": {"625100": "6250", "625700": "6250"}, "axis_project": {"P1": "X", "P2": "X"}},
+        keys={"merge": {"charges": "sections"}},
+    )
+    text = """
+record = [
+    { per = "account", text = "'open ' & account" },
+    { text = "account & ' ' & axis_project & ' ' & amount(amount, 2, '.')" },
+    { per = "section", text = "section & ' ' & section_label & ' ' & amount(section_amount, 2, '.')" },
+]
+"""
+    assert texts(loaded(text, wishes), *rows) == [
+        "open 421000", "open 6250", "421000  -12.00", "6250 X 12.00", "X First 12.00",
+    ]  # fmt: skip
+
+
+def test_an_entry_as_long_as_many_batches_is_one() -> None:
+    rows = lines(*({"line_number": n, "amount": "1" if n % 2 else "-1"} for n in range(1, 21)), {"entry_number": 2})
+    form = loaded('record = [{ per = "entry", text = "entry_number & \' \' & entry_lines" }]')
+    assert made(form, *(rows[n : n + 3] for n in range(0, 21, 3))).decode().splitlines() == ["1 20", "2 1"]
+
+
+def test_the_totals_of_pairs_are_on_both_sides() -> None:
+    form = loaded(
+        'shape = "pairs"\n'
+        "record = [{ per = \"file\", text = \"amount(file_debit, 2, '.') & ' ' & amount(file_credit, 2, '.')\" },"
+        " { text = 'account' }, "
+        '{ per = "file", place = "end", text = "amount(file_debit, 2, \'.\') & \' \' & file_lines" }]'
+    )
+    assert texts(form, *entry(1)) == ["120.00 120.00", "625100", "445660", "120.00 2"]
