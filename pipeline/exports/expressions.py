@@ -123,6 +123,8 @@ class Typed:
 
 def text_of(given: Typed) -> pl.Expr:
     """The expression as a text, empty where it is null."""
+    if given.constant is not None:
+        return pl.lit(str(given.constant))
     return given.value.cast(pl.String).fill_null("")
 
 
@@ -576,7 +578,7 @@ class _Compiler:
         if depth > _DEEPEST:
             raise _WrongTypeError("there are too many levels of parentheses and conditions", node)
         made: Typed = getattr(self, f"_{node.data}")(node, depth + 1)
-        return made
+        return made if made.columns or made.constant is not None else _settled(made)
 
     def _children(self, node: Tree[Any], depth: int) -> list[Typed]:
         return [self.compile(child, depth) for child in node.children if isinstance(child, Tree)]
@@ -739,6 +741,16 @@ class _Compiler:
     def _is_condition(node: Tree[Any], condition: Typed) -> None:
         if condition.type != Type.BOOLEAN:
             raise _WrongTypeError(f"a condition is wanted here, not {condition.type}", node)
+
+
+def _settled(made: Typed) -> Typed:
+    """What reads no column, as the one value that it is.
+
+    polars spreads a literal over a large frame in pieces, and what is computed of it has not the frame's length then.
+    """
+    value = pl.select(made.value).item()
+    is_told = made.type in (Type.TEXT, Type.NUMBER) and value is not None
+    return replace(made, value=pl.lit(value), constant=value if is_told else None)
 
 
 def _constant_text(text: str) -> Typed:

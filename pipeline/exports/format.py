@@ -82,6 +82,11 @@ class LoadedRecord:
     after: Typed | None = None
 
     @property
+    def is_left_out(self) -> bool:
+        """Whether settings leave it out: its condition reads no column, and does not hold."""
+        return self.when is not None and not self.when.columns and not pl.select(self.when.value).item()
+
+    @property
     def parts(self) -> list[Typed]:
         """All expressions of it."""
         wraps = [self.text, self.when, self.before, self.after]
@@ -232,7 +237,8 @@ def parse_format(
     for column in read.order:
         if column not in {**scope.lines, "line_number": None}:
             raise FormatError(f"there is no column {column} to order by", where=f"{where}, order", mend=_MORE)
-    records = tuple(_loaded(record, scope, where, number) for number, record in enumerate(read.records, start=1))
+    loaded = (_loaded(record, scope, where, number) for number, record in enumerate(read.records, start=1))
+    records = tuple(made for made in loaded if not made.is_left_out)
     _check_entries(read, records, where)
     file = scope.text(read.file, columns.FILES, f"{where}, file")
     files = {key: scope.text(source, columns.FILES, f"{where}, files, {key}") for key, source in read.files.items()}

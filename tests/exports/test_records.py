@@ -8,6 +8,7 @@ import json
 import zipfile
 from typing import Any
 
+import polars as pl
 import pytest
 from lxml import etree
 
@@ -358,3 +359,22 @@ def test_the_totals_of_pairs_are_on_both_sides() -> None:
         '{ per = "file", place = "end", text = "amount(file_debit, 2, \'.\') & \' \' & file_lines" }]'
     )
     assert texts(form, *entry(1)) == ["120.00 120.00", "625100", "445660", "120.00 2"]
+
+
+def test_a_condition_of_settings_alone_holds_for_every_line_or_leaves_the_record_out() -> None:
+    text = """
+[settings.version]
+default = 31
+meaning = "m"
+[[record]]
+when = "$version >= 25"
+text = "account & (if $version = 31 then '!' else '?')"
+[[record]]
+per = "section"
+when = "$version < 25"
+text = "section"
+"""
+    # As many lines as polars works on in pieces.
+    many = pl.concat([lines({})] * 80_000)
+    assert made(loaded(text), many) == b"625100!\n" * 80_000
+    assert [made.record.per for made in loaded(text).records] == ["line"]
