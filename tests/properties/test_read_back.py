@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -195,8 +195,7 @@ def held(loaded: LoadedFormat, written: pl.DataFrame, ledger: pl.DataFrame) -> V
     axes = Axes(["axis_project"], LABELS)
     files = Files(loaded, None, axes)
     files.write(group_of(written))
-    watched = verify._Watched(**{one.name: getattr(loaded, one.name) for one in fields(loaded)})
-    expected = verify._Expected(watched, axes, {})
+    expected = verify._Expected(replace(loaded, beside=verify._NEEDED), axes, {})
     expected.write(group_of(ledger))
     for part in expected.parts:
         part.contents = [file.content for file in files.files()]
