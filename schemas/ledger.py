@@ -125,7 +125,9 @@ class EmployeeAccounts(Table, key=("legal_entity", "employee")):
     legal_entity: str = field("the legal entity")
     employee: str = field("the employee")
     third_party: Amount = field("balance of role employee; below 0 is owed to them")
-    advance_one_time: Amount = field("balance of role advance_one_time", ge=0)
+    advance_one_time: Amount = field(
+        "balance of role advance_one_time; below 0 only on a day, where an imputation is dated before its grant"
+    )
     advance_regular: Amount = field("balance of role advance_regular")
 
 

@@ -1,7 +1,7 @@
 """The kinds of rows that the ledger store keeps: what the tables of spec §7 are read from, and the state of a run.
 
-Every kind is appended to, but for the two snapshots that a run replaces whole; `run` says which run added a row. Where
-a key can come again, the row of the highest run counts.
+Every kind is appended to, but for the rows that wait, which a run replaces whole; `run` says which run added a row.
+Where a key can come again, the row of the highest run counts; of the open findings, the rows of one run alone.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ class Quarantine(Table, key=("table_name", "document", "version", "row_key", "ru
 
 
 class Findings(Quarantine, key=("table_name", "document", "version", "row_key", "rule", "column_name")):
-    """A row a finding that is open (a snapshot)."""
+    """A row a finding that is open after a run: each run writes all of them again."""
 
 
 class Waiting(Table, key=("table_name", "document", "version")):
@@ -277,6 +277,7 @@ class Exports(Table, key=("export_number", "sequence")):
     """A row a change of an export: recorded, cancelled. The highest sequence of a number counts."""
 
     run: pl.Int64 = field("the run that it read the ledger as of")
+    as_of_on: pl.Date = field("the day whose books it read, where one was asked for", required=False)
     sequence: pl.Int64 = field("counts the changes of all exports")
     export_number: pl.Int64 = field("counts the exports")
     export_status: str = field("recorded or cancelled")

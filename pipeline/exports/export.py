@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -28,6 +28,7 @@ from pipeline.exports.record import Figures, Request, cancel, exports
 from pipeline.exports.render import Sums
 from pipeline.exports.write import File, Files, Group, Sink, file_name, safe_name, sync_folder, write_payments
 from pipeline.exports.write_pain001 import Debtor, identifiers, write_pain001
+from pipeline.ledger.as_of import NOW, AsOf
 from pipeline.ledger.reading import axes, ledger_session
 from pipeline.sql import identifier
 from schemas.currencies import MINOR_UNITS
@@ -57,6 +58,7 @@ HERE = Path(__file__).parent
 _BATCH = 100_000
 _SIREN = 9
 _SIDES = ("debit", "credit")
+_NO_ORDER = "no payment order was made: this is the ledger as it was, and an order pays what is open today"
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class ExportResult:
 
     totals: per journal code and fiscal year the entries, lines, debit and credit. left_out: per fate (left_out,
     held_back), journal and account what stayed in the ledger. For a preview, balances: per account; drill: the lines on
-    the account that was asked for, entry by entry.
+    the account that was asked for, entry by entry. notes: what was asked for and is not done.
     """
 
     number: int | None
@@ -79,6 +81,7 @@ class ExportResult:
     left_out: list[dict[str, Any]]
     balances: list[dict[str, Any]] = field(default_factory=list)
     drill: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def export(
@@ -93,6 +96,7 @@ def export(
     preview: bool = False,
     account: str | None = None,
     pay: Callable[[Store, str], Store] | None = None,
+    as_of: AsOf = NOW,
 ) -> ExportResult:
     """Writes the entries of a legal entity that no earlier export of the profile took, and records it.
 
@@ -100,18 +104,23 @@ def export(
     a preview shows the lines. pay: for an entity whose payments are
     made by its exports, makes the order of the given id (`export-<number>`, of the last day of the period) and returns
     the store with it. It is called once what there is without it is known to go into the files, never for a preview
-    nor where there is nothing to take.
+    nor where there is nothing to take. as_of: the ledger that is read, that of now in place of another; what exports
+    have taken since is taken all the same, and no order is made, for it would pay what is open today.
     Raises: FormatError, ExportError, UsageError with the sentence to read.
     """
     loaded = load_format(profile.format, profile.wishes)
     _demand(loaded, profile, first, last)
-    with ledger_session(store) as session:
+    with ledger_session(store, as_of=as_of) as session:
         attach_known(session)
         about = _entity(session, entity, loaded)
         pays = not preview and pay is not None and about["payment_mode"] == "at_export"
+        # What orders and exports are called by does not depend on what is asked for.
+        with ledger_session(store) if as_of else nullcontext(session) as today:
+            number = _free_number(today, store, entity, last or on)
         request = Request(
-            number=_free_number(session, store, entity, last or on),
-            run=store.run,
+            number=number,
+            run=as_of.run_of(store),
+            as_of_on=as_of.on,
             profile=profile.name,
             format=loaded.name,
             definition=record.definition(loaded, profile),
@@ -120,10 +129,11 @@ def export(
             last_on=last,
             exported_on=on,
         )
-        if pay is None or not pays:
-            return _exported(
+        if pay is None or not pays or as_of:
+            made = _exported(
                 session, store, loaded, profile, request, about=about, out=out, preview=preview, account=account
             )
+            return replace(made, notes=[_NO_ORDER]) if pays else made
         _select(session, profile, loaded, request)
         figures = _figures(session)
         if not figures.entries and not _may_pay(session, profile, entity, last or on):
@@ -253,8 +263,8 @@ def as_recorded(
 
 @contextmanager
 def _taken(store: Store, request: Request) -> Iterator[Session]:
-    """Opens the ledger as of an export's run, with the entries that it took as selected_entries."""
-    with ledger_session(store, run=request.run) as session:
+    """Opens the ledger as of an export's run and day, with the entries that it took as selected_entries."""
+    with ledger_session(store, as_of=request.as_of) as session:
         attach_known(session)
         session.create(
             "selected_entries",
@@ -281,7 +291,7 @@ def export_order(store: Store, *, order: str, out: Path) -> list[File]:
         raise UsageError(f"the ledger has no payment order {order}", mend="see `lettrage status`")
     if made_in is None:
         raise ExportError("the order paid nobody: there is no file to write", where=f"order {order}")
-    with ledger_session(store, run=made_in) as session:
+    with ledger_session(store, as_of=AsOf(run=made_in)) as session:
         attach_known(session)
         session.run(HERE / "order_payments.sql", order=order)
         payments = session.query("select * from order_payments order by employee")
@@ -457,7 +467,7 @@ def _written(
     _attach_lines(session, request, profile)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-    used = [f"{columns.AXIS}{axis}" for axis in profile.axes] or _axes_used(session)
+    used = [f"{columns.AXIS}{axis}" for axis in profile.axes] or axes(session)
     loaded = loaded.with_axes(used)
     labels = session.query("select 'axis_' || axis as axis, section, name as section_label from sections order by all")
     by_axis = Axes(used, labels)
@@ -507,19 +517,6 @@ def _attach_years(session: Session, years: set[int], start: str | None) -> None:
     starts = [fiscal_year_end(year - 1, start) + timedelta(days=1) for year in ends]
     frame = pl.DataFrame({"fiscal_year": list(ends), "starts_on": starts, "ends_on": list(ends.values())})
     session.register("fiscal_years", frame.cast({"fiscal_year": pl.Int32}))
-
-
-def _axes_used(session: Session) -> list[str]:
-    """The axes that a line has borne up to the session's run, whoever's it was."""
-    names = axes(session)
-    if not names:
-        return []
-    used = session.query(
-        "select "
-        + ", ".join(f"count({identifier(name)}) > 0 as {identifier(name)}" for name in names)
-        + " from stored_entry_lines"
-    ).row(0, named=True)
-    return [name for name in names if used[name]]
 
 
 def _groups(
@@ -690,6 +687,8 @@ def _control_sheet(request: Request, figures: Figures, files: list[File], made: 
         held = made.sums[file.name]
         counted = [held.entries, held.lines, f"{held.debit:.{places}f}", f"{held.credit:.{places}f}"]
         sheet.writerow(["file", file.name, "", "", *counted, file.size, file.sha256])
+    if request.as_of_on is not None:
+        sheet.writerow(["as of", "", "", "", "", "", "", "", "", request.as_of_on])
     period = [str(day or "") for day in (request.first_on, request.last_on)]
     sheet.writerow(["export", request.profile, request.legal_entity, "", request.number, request.run, "", "", *period])
     return text.getvalue().encode("utf-8")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from pipeline.errors import ExportError, UsageError
+from pipeline.ledger.as_of import AsOf
 from schemas import STORED
 from schemas.table import columns, validate
 
@@ -30,7 +31,10 @@ RECORDED, CANCELLED = "recorded", "cancelled"
 
 @dataclass(frozen=True)
 class Request:
-    """An export that is asked for, or was. definition: what has the format, the profile and the template come again."""
+    """An export that is asked for, or was. definition: what has the format, the profile and the template come again.
+
+    run, as_of_on: the run and, where one was asked for, the day of the ledger that it reads.
+    """
 
     number: int
     run: int
@@ -41,6 +45,12 @@ class Request:
     first_on: date | None
     last_on: date | None
     exported_on: date
+    as_of_on: date | None = None
+
+    @property
+    def as_of(self) -> AsOf:
+        """The ledger that it reads."""
+        return AsOf(self.run, self.as_of_on)
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,7 @@ def record(store: Store, request: Request, figures: Figures, files: list[File], 
             )
         row = {
             "run": request.run,
+            "as_of_on": request.as_of_on,
             "sequence": 1 + _highest(known, "sequence"),
             "export_number": request.number,
             "export_status": RECORDED,
@@ -146,6 +157,7 @@ def request_of(row: dict[str, Any]) -> tuple[Request, Figures]:
         first_on=row["first_on"],
         last_on=row["last_on"],
         exported_on=row["exported_on"],
+        as_of_on=row["as_of_on"],
     )
     left_out = [
         {**left, "debit": Decimal(left["debit"]), "credit": Decimal(left["credit"])} for left in said["left_out"]
@@ -195,6 +207,7 @@ def exports(store: Store) -> pl.DataFrame:
         "last_on",
         "exported_on",
         "run",
+        "as_of_on",
         "entry_count",
         "line_count",
         "files",
@@ -202,11 +215,22 @@ def exports(store: Store) -> pl.DataFrame:
 
 
 def _exports(store: Store) -> pl.DataFrame:
-    """The rows of exports; what was validated when it was written is not validated again."""
+    """The rows of exports; what was validated when it was written is not validated again.
+
+    A column that an older version did not write is null.
+    """
     files = store.files("exports")
     if not files:
         return pl.DataFrame(schema=_schema())
-    return pl.scan_parquet(files, hive_partitioning=False, glob=False).select(_schema().keys()).collect()
+    rows = pl.scan_parquet(
+        files,
+        schema=_schema(),
+        missing_columns="insert",
+        extra_columns="ignore",
+        hive_partitioning=False,
+        glob=False,
+    )
+    return rows.collect()
 
 
 def _rows(rows: list[dict[str, Any]]) -> pl.DataFrame:

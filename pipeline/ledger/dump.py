@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pyarrow.parquet as pq
 
+from pipeline.ledger.as_of import NOW
 from pipeline.ledger.reading import ledger_session, output_query
 from schemas import LEDGER
 from schemas.table import validate
@@ -15,19 +16,21 @@ from schemas.table import validate
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipeline.ledger.as_of import AsOf
     from pipeline.ledger.store import Store
 
 _SLICE = 500_000
 
 
-def dump(store: Store, out: Path, *, run: int | None = None) -> list[tuple[str, int]]:
+def dump(store: Store, out: Path, *, as_of: AsOf = NOW) -> list[tuple[str, int]]:
     """Writes every table as `<table>.parquet` into `out`, rows by key; returns the tables with their row counts.
 
-    Each file appears whole. What is written is held to its model. Raises: InvariantError where it does not hold.
+    as_of: the run and the day that the tables are of. Each file appears whole. What is written is held to its model.
+    Raises: InvariantError where it does not hold, UsageError where the ledger has no such run.
     """
-    out.mkdir(parents=True, exist_ok=True)
     written = []
-    with ledger_session(store, run=run) as session:
+    with ledger_session(store, as_of=as_of) as session:
+        out.mkdir(parents=True, exist_ok=True)
         for table in LEDGER:
             path = out / f"{table}.parquet"
             beside = out / f".{table}.parquet.writing"

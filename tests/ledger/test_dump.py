@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.ledger.as_of import AsOf
 from pipeline.ledger.dump import dump
 from pipeline.ledger.store import Store
 from schemas import LEDGER, STORED
@@ -146,7 +147,7 @@ def test_however_the_rows_are_cut_into_segments_the_bytes_are_the_same(ledger: C
 
 def test_a_dump_as_of_a_run_is_what_it_was_then(ledger: Company) -> None:
     out = ledger.directory / "then"
-    dump(Store.open(ledger.store), out, run=1)
+    dump(Store.open(ledger.store), out, as_of=AsOf(run=1))
     lines = pl.read_parquet(out / "entry_lines.parquet")
     assert set(lines["run"]) == {1}
     assert lines.filter(pl.col("lettering").is_not_null()).height > 0
