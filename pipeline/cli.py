@@ -400,6 +400,31 @@ def status(store: Path, as_json: bool) -> None:
 
 
 @main.command()
+@_store
+@click.argument("what")
+@click.option(
+    "--as",
+    "kind",
+    type=click.Choice(["entry", "document", "employee"]),
+    default=None,
+    help="Take the name as this alone.  [default: whatever it names]",
+)
+@click.option("--legal-entity", default=None, help="Tell nothing of other legal entities.")
+@_as_json
+def explain(store: Path, what: str, kind: Any, legal_entity: str | None, as_json: bool) -> None:
+    """Tell the story of WHAT: an entry (FR01/VE/2026/12), a document's id, or an employee's code.
+
+    Which run, batch and version made each line, what took it back, its letterings and what each delettering was for.
+    """
+    from pipeline.ledger.store import Store
+    from pipeline.ledger.story.explain import explain as tell
+    from pipeline.ledger.story.text import as_text
+
+    told = tell(Store.open(store), what, kind=kind, legal_entity=legal_entity)
+    click.echo(json.dumps(told.as_dict(), ensure_ascii=False, indent=2) if as_json else as_text(told))
+
+
+@main.command()
 @click.option("--out", type=_DIRECTORY, required=True, help="Directory for reference/ and batch-1..3/.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same company.")
 @click.option("--scale", type=click.IntRange(min=1), default=1, show_default=True, help="How many times larger.")
