@@ -71,6 +71,17 @@ def _as_json(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="Print the result for machines.")(function)
 
 
+def _as_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The two options that ask for the ledger of then (docs/time-travel.md)."""
+    run = click.option(
+        "--as-of", "as_of_run", type=int, default=None, metavar="RUN", help="What was known after a run."
+    )
+    day = click.option(
+        "--as-of-date", type=_DAY, default=None, help="The books at the end of this day, by posting dates."
+    )
+    return run(day(function))
+
+
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="lettrage")
 def main() -> None:
@@ -130,13 +141,15 @@ def run(
 @main.command()
 @_store
 @click.option("--out", type=_DIRECTORY, required=True, help="Directory to write the tables to.")
+@_as_of
 @_as_json
-def dump(store: Path, out: Path, as_json: bool) -> None:
-    """Write every table of the ledger as Parquet."""
+def dump(store: Path, out: Path, as_of_run: int | None, as_of_date: date | None, as_json: bool) -> None:
+    """Write every table of the ledger as Parquet, as it is or as it was."""
+    from pipeline.ledger.as_of import AsOf
     from pipeline.ledger.dump import dump as write_dump
     from pipeline.ledger.store import Store
 
-    tables = write_dump(Store.open(store), out)
+    tables = write_dump(Store.open(store), out, as_of=AsOf(as_of_run, as_of_date))
     if as_json:
         click.echo(json.dumps(dict(tables)))
         return
@@ -160,6 +173,7 @@ def dump(store: Path, out: Path, as_json: bool) -> None:
 @click.option("--on", type=_DAY, default=None, help="The day the export is made on.  [default: today]")
 @click.option("--preview", is_flag=True, help="Show totals and balances; record and write nothing.")
 @click.option("--account", default=None, help="With --preview: show the lines on this general account, entry by entry.")
+@_as_of
 @_as_json
 def export(
     store: Path,
@@ -175,13 +189,23 @@ def export(
     on: date | None,
     preview: bool,
     account: str | None,
+    as_of_run: int | None,
+    as_of_date: date | None,
     as_json: bool,
 ) -> None:
-    """Write entries in the format of an accounting package, or the bank's file of an order."""
+    """Write entries in the format of an accounting package, or the bank's file of an order.
+
+    As of a run or a day: the entries and letterings of then that no export of the profile has taken so far. It makes no
+    payment order.
+    """
     from pipeline.exports import export as exporting
+    from pipeline.ledger.as_of import AsOf
     from pipeline.ledger.store import Store
     from pipeline.screen import export_as_dict, print_export
 
+    as_of = AsOf(as_of_run, as_of_date)
+    if as_of and (order is not None or again_number is not None or cancel_number is not None):
+        raise click.UsageError("--as-of and --as-of-date go with --format or --profile.")
     ledger = Store.open(store)
     if cancel_number is not None:
         exporting.cancel(ledger, cancel_number)
@@ -221,6 +245,7 @@ def export(
             preview=preview,
             account=account,
             pay=_pay_at_export(chosen, last, on),
+            as_of=as_of,
         )
     if as_json:
         click.echo(json.dumps(export_as_dict(result), default=str, ensure_ascii=False, indent=2))
@@ -237,7 +262,7 @@ def _pay_at_export(entity: str, last: date | None, on: date | None) -> Callable[
 
         day = on or date.today()  # noqa: DTZ011 - the day on the wall is meant
         run_export_order(ledger, order=order, legal_entity=entity, created_on=last or day, on=day)
-        return Store.open(ledger.root)
+        return Store.at(ledger.place)
 
     return pay
 
@@ -288,9 +313,10 @@ def list_exports(store: Path, as_json: bool) -> None:
         return
     for row in rows:
         period = f"{row['first_on'] or '…'} - {row['last_on'] or '…'}"
+        day = "" if row["as_of_on"] is None else f", the books at the end of {row['as_of_on']}"
         click.echo(
             f"{row['export_number']:>5}  {row['export_status']:<9}  {row['legal_entity']:<8}  {row['profile']:<16}  "
-            f"{period}  {row['entry_count']:>8,} entries  run {row['run']}"
+            f"{period}  {row['entry_count']:>8,} entries  run {row['run']}{day}"
         )
 
 
@@ -384,19 +410,52 @@ def check(ctx: click.Context, store: Path, as_json: bool) -> None:
 
 @main.command()
 @_store
+@_as_of
 @_as_json
-def status(store: Path, as_json: bool) -> None:
-    """Runs, quarantine and balances at a glance."""
+def status(store: Path, as_of_run: int | None, as_of_date: date | None, as_json: bool) -> None:
+    """Runs, quarantine and balances at a glance, as they are or as they were."""
+    from pipeline.ledger.as_of import AsOf
     from pipeline.ledger.status import render
     from pipeline.ledger.status import status as look
     from pipeline.ledger.store import Store
     from pipeline.screen import wide_console
 
-    seen = look(Store.open(store))
+    seen = look(Store.open(store), as_of=AsOf(as_of_run, as_of_date))
     if as_json:
         click.echo(json.dumps(seen.as_dict(), default=str, ensure_ascii=False, indent=2))
     else:
         render(seen, wide_console())
+
+
+@main.command("balances")
+@_store
+@click.option("--entity", default=None, help="Of this legal entity alone.")
+@click.option("--employees", is_flag=True, help="The employees' accounts in place of the general ones.")
+@click.option("--open", "is_open", is_flag=True, help="The unlettered lines of the employees, and what they add up to.")
+@_as_of
+@_as_json
+def show_balances(
+    store: Path,
+    entity: str | None,
+    employees: bool,
+    is_open: bool,
+    as_of_run: int | None,
+    as_of_date: date | None,
+    as_json: bool,
+) -> None:
+    """The accounts, the employees' accounts or what is open on them, as they are or as they were."""
+    from pipeline.ledger.as_of import AsOf
+    from pipeline.ledger.balances import balances, employee_accounts, open_items
+    from pipeline.ledger.store import Store
+    from pipeline.screen import balances_as_text
+
+    if employees and is_open:
+        raise click.UsageError("Give either --employees or --open.")
+    look = employee_accounts if employees else open_items if is_open else balances
+    told = look(Store.open(store), entity=entity, as_of=AsOf(as_of_run, as_of_date))
+    click.echo(
+        json.dumps(told.as_dict(), default=str, ensure_ascii=False, indent=2) if as_json else balances_as_text(told)
+    )
 
 
 @main.command()

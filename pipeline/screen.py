@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import polars as pl
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pipeline.exports.export import ExportResult
+    from pipeline.ledger.balances import Balances
     from pipeline.run import RunResult
 
 #: how many findings are shown, so that a bad batch does not flood the screen
@@ -55,6 +57,22 @@ def wide_console() -> Console:
 def money(amount: Decimal, currency: str = "") -> str:
     """An amount with its thousands apart, for people."""
     return f"{amount.normalize():,f}{' ' + currency if currency else ''}" if amount else f"0 {currency}".strip()
+
+
+def aligned(rows: pl.DataFrame) -> list[str]:
+    """The rows as lines of text, names on top: text to the left, numbers to the right, amounts with equal decimals."""
+    amounts = [name for name, kind in rows.schema.items() if kind.is_decimal()]
+    exact = rows.select(amounts)
+    places = next((few for few in (2, 3) if exact.equals(exact.with_columns(pl.all().round(few)))), 4)
+    texts = rows.with_columns(pl.col(amounts).cast(pl.Decimal(38, places))).cast(pl.String).fill_null("")
+    names = pl.DataFrame({name: [name.replace("_", " ")] for name in texts.columns})
+    lines = pl.concat([names, texts])
+    widths = lines.select(pl.all().str.len_chars().max()).row(0, named=True)
+    padded = [
+        pl.col(name).str.pad_start(width) if rows.schema[name].is_numeric() else pl.col(name).str.pad_end(width)
+        for name, width in widths.items()
+    ]
+    return lines.select(pl.concat_str(padded, separator="  ").str.strip_chars_end(" ")).to_series().to_list()
 
 
 def print_run(result: RunResult, console: Console | None = None) -> None:
@@ -102,6 +120,27 @@ def print_run(result: RunResult, console: Console | None = None) -> None:
         )
 
 
+def balances_as_text(told: Balances) -> str:
+    """Balances for a person: which ledger they are of, then each table; a table without rows is said to be none."""
+    titles = {
+        "balances": "Balances",
+        "employee_accounts": "Employee accounts",
+        "open_items": "Open items",
+        "open_balances": "Open, by employee",
+    }
+    parts = [told.as_of.said]
+    for name, rows in told.tables.items():
+        shown = aligned(_with_entry(rows) if name == "open_items" else rows)
+        parts.append("\n".join([titles[name], *shown]) if len(rows) else f"{titles[name]}: none")
+    return "\n\n".join(parts)
+
+
+def _with_entry(items: pl.DataFrame) -> pl.DataFrame:
+    """Open items as a screen has room for them: the entry in one column, as `lettrage explain` takes it."""
+    entry = pl.concat_str("legal_entity", "journal_code", "fiscal_year", "entry_number", separator="/").alias("entry")
+    return items.select("employee", "document", entry, "line_number", "entry_date", "account", "auxiliary", "owed")
+
+
 def _print_findings(result: RunResult, out: Console) -> None:
     if not result.findings:
         return
@@ -124,6 +163,8 @@ def export_as_dict(result: ExportResult) -> dict[str, Any]:
 def print_export(result: ExportResult, folder: Path, console: Console | None = None) -> None:
     """Prints what an export took, or with a preview would take."""
     out = console or wide_console()
+    for note in result.notes:
+        out.print(f"note: {note}", highlight=False)
     if not result.entries:
         out.print(
             f"nothing to export: profile {result.profile} has taken every entry of {result.legal_entity} in the period"

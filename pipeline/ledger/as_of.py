@@ -28,6 +28,12 @@ class AsOf:
         """Whether anything but the ledger of now is asked for."""
         return self != NOW
 
+    @property
+    def said(self) -> str:
+        """The same for a person, of a run that is known."""
+        day = "" if self.on is None else f", the books at the end of {self.on}"
+        return f"As of run {self.run}{day}"
+
     def run_of(self, store: Store) -> int:
         """The run that is meant. Raises: UsageError where the ledger has no such run, saying which it has."""
         if self.run is None:
@@ -35,7 +41,6 @@ class AsOf:
         if not 1 <= self.run <= store.run:
             raise UsageError(
                 f"the ledger has no run {self.run}",
-                where=str(store.root),
                 mend={0: "it has none yet", 1: "it has run 1"}.get(store.run, f"it has runs 1 to {store.run}"),
             )
         return self.run

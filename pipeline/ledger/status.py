@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from pipeline.ledger.as_of import NOW, AsOf
 from pipeline.ledger.reading import ledger_session
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from rich.console import Console
 
     from pipeline.ledger.store import Store
@@ -17,8 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Status:
-    """What a ledger holds. runs: the last ten; series: entries by journal code; balances: a row a legal entity."""
+    """What a ledger holds. runs: the last ten; series: entries by journal code; balances: a row a legal entity.
 
+    as_of_run, as_of_date: the run, and the day where one was asked for.
+    """
+
+    as_of_run: int
+    as_of_date: date | None
     runs: list[dict[str, Any]]
     series: list[dict[str, Any]]
     payments: list[dict[str, Any]]
@@ -30,14 +38,19 @@ class Status:
         return asdict(self)
 
 
-def status(store: Store) -> Status:
-    """Looks at a ledger; entry lines are not read."""
-    with ledger_session(store) as session:
+def status(store: Store, *, as_of: AsOf = NOW) -> Status:
+    """Looks at a ledger; entry lines are read where a day is given alone.
+
+    Raises: UsageError where the ledger has no such run.
+    """
+    with ledger_session(store, as_of=as_of) as session:
 
         def rows(query: str) -> list[dict[str, Any]]:
             return session.query(query).to_dicts()
 
         return Status(
+            as_of_run=as_of.run_of(store),
+            as_of_date=as_of.on,
             runs=rows(
                 """
                 select run, any_value(run_on) as run_on, sum(rows_in)::bigint as rows_in,
@@ -87,6 +100,8 @@ def status(store: Store) -> Status:
 
 def render(seen: Status, console: Console) -> None:
     """Prints a status for a person."""
+    if seen.as_of_run:
+        console.print(AsOf(seen.as_of_run, seen.as_of_date).said, highlight=False)
     for title, rows in (
         ("Runs, newest first", seen.runs),
         ("Entries by journal", seen.series),
