@@ -1,4 +1,4 @@
--- The lines of the story's letterings, whoever's document they are of: one row per (lettering, line).
+-- The lines of the story's letterings, of whatever documents: one row per (lettering, line).
 -- In: stored_lettering_lines, story_letterings. Out: story_lettering_lines. Spec: section 5.
 select
     stored_lettering_lines.legal_entity,

@@ -28,28 +28,45 @@ payment_changes as (
             and stored_payments.journal_code = story_entries.journal_code
             and stored_payments.fiscal_year = story_entries.fiscal_year
             and stored_payments.entry_number = story_entries.entry_number
+),
+
+first_changes as (
+    select *
+    from payment_changes
+    qualify row_number() over (partition by payment_order, employee order by run) = 1
+),
+
+-- A payment that came back in the run that made it is recorded once, as returned: it was paid all the same.
+payments_told as (
+    select * from payment_changes
+
+    union all by name
+
+    select * replace ('paid' as status)
+    from first_changes
+    where status <> 'paid'
 )
 
 select
-    payment_changes.run,
-    payment_changes.payment_order,
-    payment_changes.legal_entity,
-    payment_changes.employee,
-    payment_changes.amount,
-    payment_changes.iban,
-    payment_changes.journal_code,
-    payment_changes.fiscal_year,
-    payment_changes.entry_number,
-    payment_changes.status,
+    payments_told.run,
+    payments_told.payment_order,
+    payments_told.legal_entity,
+    payments_told.employee,
+    payments_told.amount,
+    payments_told.iban,
+    payments_told.journal_code,
+    payments_told.fiscal_year,
+    payments_told.entry_number,
+    payments_told.status,
     stored_letterings.lettered_on as paid_on,
     stored_payment_returns.returned_on,
     stored_payment_returns.reason
-from payment_changes
+from payments_told
 left join stored_letterings
-    on payment_changes.legal_entity = stored_letterings.legal_entity
-        and payment_changes.employee = stored_letterings.employee
-        and payment_changes.payment_order = stored_letterings.payment_order
+    on payments_told.legal_entity = stored_letterings.legal_entity
+        and payments_told.employee = stored_letterings.employee
+        and payments_told.payment_order = stored_letterings.payment_order
 left join stored_payment_returns
-    on payment_changes.status = 'returned'
-        and payment_changes.payment_order = stored_payment_returns.payment_order
-        and payment_changes.employee = stored_payment_returns.employee
+    on payments_told.status = 'returned'
+        and payments_told.payment_order = stored_payment_returns.payment_order
+        and payments_told.employee = stored_payment_returns.employee

@@ -1,5 +1,6 @@
 -- What became of a document, run by run: one row per (run, legal entity) in which something of it changed. A document
 -- that waits is written again by each run that tries it; these rows say nothing new. $run: that run alone, or null.
+-- (A row of state 'superseded' hides one of a document that the same run puts elsewhere, and is no event.)
 -- In: stored_documents. Out: story_versions. Spec: section 3.
 with
 
@@ -28,5 +29,7 @@ document_changes as (
 
 select * exclude (said_before)
 from document_changes
-where [version::varchar, status, state, posted_run::varchar] is distinct from said_before
+where
+    state <> 'superseded'
+    and [version::varchar, status, state, posted_run::varchar] is distinct from said_before
 order by run, legal_entity

@@ -87,8 +87,6 @@ def _run(run: Row) -> list[str]:
 def _version(event: Row) -> list[str]:
     place = f" for {event['legal_entity']}" if event["legal_entity"] else ""
     said = f"version {event['version']} of {_document(event)}{place}: {event['status'] or 'no status'}"
-    if event["state"] == "superseded":
-        return [f"{said}, no longer told of there"]
     if event["state"] == "quarantined":
         return [f"{said}, waits in quarantine"]
     if event["event_date"] is None:
