@@ -389,14 +389,18 @@ def new_format(
 
 @main.command()
 @_store
+@click.option("--chain", is_flag=True, help="Recompute the chain of digests too, and name what was changed by hand.")
+@click.option("--expect", default=None, help="A digest that a run gave: it must be one of the chain's.")
 @_as_json
 @click.pass_context
-def check(ctx: click.Context, store: Path, as_json: bool) -> None:
-    """Hold the ledger to its invariants; exit 1 where one fails."""
+def check(ctx: click.Context, store: Path, chain: bool, expect: str | None, as_json: bool) -> None:
+    """Hold the ledger's files to their digests and its rows to the invariants; exit 1 where one fails."""
     from pipeline.ledger.check import check as find_violations
     from pipeline.ledger.store import Store
 
-    violations = find_violations(Store.open(store))
+    if expect is not None and not chain:
+        raise click.UsageError("Give --expect with --chain.")
+    violations = find_violations(Store.open(store), with_chain=chain, expected=expect)
     if as_json:
         click.echo(json.dumps([violation.__dict__ for violation in violations], default=str))
     else:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import socket
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +23,7 @@ import polars as pl
 import pyarrow as pa
 
 from pipeline.errors import InvariantError, RunError
+from pipeline.ledger import chain
 from pipeline.ledger.reading import attach_stored
 from pipeline.ledger.reference import stored_reference
 from pipeline.ledger.store import Store
@@ -33,7 +34,7 @@ from pipeline.sql import Session, identifier
 from pipeline.stage.reference import read_reference
 from pipeline.stage.stage import ALL_TABLES, decide_fates, judge, stage_rows
 from pipeline.tables import RawTable, read_tables
-from schemas import MOVEMENTS
+from schemas import MOVEMENTS, STORED
 from schemas.currencies import currencies
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
 #: orders that accounting exports make themselves; a batch brings none
 NO_EXPORT_ORDERS = pl.DataFrame({"payment_order": []}, schema={"payment_order": pl.String})
 
+#: what a run reads of every earlier one; of the entry lines it reads those of the runs that it contra-passes
+_STATE = sorted(set(STORED) - {"entry_lines", "exports", "export_entries", "balances", "seals", "links", "run_times"})
+
 STAGE = Path(__file__).parent / "stage"
 
 
@@ -53,7 +57,9 @@ class RunResult:
 
     rows: per movement table the counts of spec §3. entries: per legal entity and journal how many, and their amount in
     the entity's currency. payments: per order and legal entity. findings: those that this run made for the first time.
-    waiting: how many documents and rows wait in quarantine after it, by rule. notes: what was read and ignored.
+    waiting: how many documents and rows wait in quarantine after it, by rule. chain_digest: over all that the ledger
+    was ever told, None for a preview: kept elsewhere, it proves later that nothing was changed. notes: what was read
+    and ignored, what was put right.
     """
 
     run: int
@@ -65,6 +71,7 @@ class RunResult:
     payments: list[dict[str, Any]]
     findings: list[dict[str, Any]]
     waiting: list[dict[str, Any]]
+    chain_digest: str | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -94,23 +101,24 @@ def run(
     if preview:
         ledger = Store.open(store, create=True)
         with _session(ledger, [batch], threads, memory_limit) as session:
-            attach_stored(session, ledger)
+            _attach(session, ledger)
             session.register("export_orders", NO_EXPORT_ORDERS)
-            _compute(session, known, movements.tables, ledger.run + 1, on, progress)
+            _compute(session, ledger, known, movements.tables, ledger.run + 1, on, progress=progress)
             return _result(session, ledger.run + 1, on, preview=True, notes=notes)
     ledger = Store.open(store, create=True)
-    with ledger.writing() as writer, _session(ledger, [batch], threads, memory_limit) as session:
+    with chain.writing(ledger) as writer, _session(ledger, [batch], threads, memory_limit) as session:
         number = writer.store.run + 1
-        attach_stored(session, writer.store)
+        _attach(session, writer.store)
         session.register("export_orders", NO_EXPORT_ORDERS)
-        _compute(session, known, movements.tables, number, on, progress)
-        result = _result(session, number, on, preview=False, notes=[*notes, *writer.notes])
+        _compute(session, writer.store, known, movements.tables, number, on, progress=progress)
+        result = _result(session, number, on, preview=False, notes=notes)
         progress("commit")
         _write(session, writer)
         _write_reference(session, writer, known, number)
         _write_run_times(writer, number, started)
-        writer.commit(number, {"lettrage.run": str(number), "lettrage.batch_digest": result.batch_digest})
-        return result
+        metadata = {"lettrage.run": str(number), "lettrage.batch_digest": result.batch_digest}
+        digest = chain.commit(writer, session, what="run", run=number, metadata=metadata)
+        return replace(result, chain_digest=digest, notes=[*notes, *writer.notes])
 
 
 def run_export_order(ledger: Store, *, order: str, legal_entity: str, created_on: date, on: date) -> int | None:
@@ -120,8 +128,8 @@ def run_export_order(ledger: Store, *, order: str, legal_entity: str, created_on
     is in the ledger already: an export that was interrupted finds its order made.
     """
     started = datetime.now(UTC)
-    with ledger.writing() as writer, _session(ledger, [], None, None) as session:
-        attach_stored(session, writer.store)
+    with chain.writing(ledger) as writer, _session(ledger, [], None, None) as session:
+        _attach(session, writer.store)
         if session.value(
             """
             select count(*) from stored_documents where document_kind = 'payment_order' and document = $order
@@ -142,15 +150,22 @@ def run_export_order(ledger: Store, *, order: str, legal_entity: str, created_on
         )
         batch = {"payment_orders": RawTable.from_arrow("payment_orders", rows)}
         session.register("export_orders", pl.DataFrame({"payment_order": [order]}))
-        _compute(session, stored_reference(session), batch, number, on, lambda _: None)
+        _compute(session, writer.store, stored_reference(session), batch, number, on)
         _write(session, writer)
         _write_run_times(writer, number, started)
-        writer.commit(number, {"lettrage.run": str(number), "lettrage.order": order})
+        said = {"lettrage.run": str(number), "lettrage.order": order}
+        chain.commit(writer, session, what="order", run=number, metadata=said)
         return number
 
 
 def _session(ledger: Store, directories: list[Path], threads: int | None, memory_limit: str | None) -> Session:
-    return Session([ledger.root, *directories], threads=threads, memory_limit=memory_limit)
+    return Session([*ledger.place.readable_roots, *directories], threads=threads, memory_limit=memory_limit)
+
+
+def _attach(session: Session, ledger: Store) -> None:
+    """Gives a session what a run reads of the ledger. Raises: StoreError naming a segment that was changed since."""
+    ledger.verify(_STATE)
+    attach_stored(session, ledger)
 
 
 @contextmanager
@@ -172,13 +187,18 @@ def _sums_held() -> Iterator[None]:
 @_sums_held()
 def _compute(
     session: Session,
+    ledger: Store,
     known: Mapping[str, pl.DataFrame],
     batch: Mapping[str, Any],
     number: int,
     on: date,
-    progress: Callable[[str], None],
+    *,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Does everything but the commit; leaves the record of each stored kind as `record_<kind>`."""
+    """Does everything but the commit; leaves the record of each stored kind as `record_<kind>`.
+
+    session: with `ledger` attached, as it is before the run.
+    """
     _register_reference(session, known)
     progress("stage")
     stage_rows(session, batch)
@@ -188,7 +208,7 @@ def _compute(
     progress("judge")
     judge(session)
     progress("post")
-    post_documents(session)
+    post_documents(session, lambda runs: ledger.verify(["entry_lines"], runs=runs))
     # Payments come after the documents of the run, so that an order pays what came with it (spec §6).
     progress("pay")
     pay(session)

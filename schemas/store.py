@@ -193,6 +193,7 @@ class Findings(Quarantine, key=("table_name", "document", "version", "row_key", 
 class Waiting(Table, key=("table_name", "document", "version")):
     """A row a row that waits in quarantine, as it came (a snapshot)."""
 
+    run: pl.Int64 = field("the run after which it waits")
     table_name: str = field("its table")
     document_kind: str = field("its document's kind")
     document: str = field("its document", required=False)
@@ -310,3 +311,26 @@ class OrderAccounts(Table, key=("payment_order",)):
     run: pl.Int64 = field("the run")
     payment_order: str = field("the order")
     bank_account: str = field("the account it named")
+
+
+class Seals(Table, key=("kind_name", "number", "part")):
+    """A row some thousand rows that a commit added, as sums of digests: what the chain and `check --chain` go by."""
+
+    link: pl.Int64 = field("the link of the chain that they belong to", ge=1)
+    kind_name: str = field("the kind of the rows")
+    number: pl.Int64 = field("what they were added by: the run; of exports the change, of their entries the export")
+    part: pl.Int32 = field("which of the parts; a row's part comes of its key", ge=0)
+    part_count: pl.Int32 = field("into how many parts the rows were cut", ge=1)
+    row_count: pl.Int64 = field("rows in the part", ge=1)
+    digest_sum: str = field("sum of the rows' digests (the first 60 bits of SHA-256), decimal")
+    keyed_sum: str = field("the same, each digest times the first 28 bits of its key's: it tells which row was changed")
+
+
+class Links(Table, key=("link",)):
+    """A row a commit that added something, with a digest over it and all before it."""
+
+    link: pl.Int64 = field("counts them", ge=1)
+    run: pl.Int64 = field("the run, where it was one", required=False)
+    what: str = field("run, order, export, cancelled or migrated")
+    previous: str = field("digest of the link before; empty for the first")
+    digest: str = field("SHA-256 of what stands before it in this row and of the link's seals, run_times left out")

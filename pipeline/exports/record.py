@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from pipeline.errors import ExportError, UsageError
+from pipeline.ledger import chain
 from pipeline.ledger.as_of import AsOf
+from pipeline.sql import Session
 from schemas import STORED
 from schemas.table import columns, validate
 
@@ -87,7 +89,7 @@ def record(store: Store, request: Request, figures: Figures, files: list[File], 
 
     Raises: ExportError where a run or an export came in between, for the files then hold what is no longer so.
     """
-    with store.writing() as writer:
+    with chain.writing(store) as writer, Session(store.place.readable_roots) as session:
         known = _exports(writer.store)
         if writer.store.run != store.run or 1 + _highest(known, "export_number") > request.number:
             raise ExportError(
@@ -116,19 +118,21 @@ def record(store: Store, request: Request, figures: Figures, files: list[File], 
         taken = entries.select(pl.lit(request.number, pl.Int64).alias("export_number"), pl.all())
         writer.write("exports", _rows([row]))
         writer.write("export_entries", validate(taken, STORED["export_entries"]))
-        writer.commit(None, {"lettrage.export": str(request.number)})
+        said = {"lettrage.export": str(request.number)}
+        chain.commit(writer, session, what="export", run=None, metadata=said)
 
 
 def cancel(store: Store, number: int) -> None:
     """Frees the entries of an export; its record stays. Raises: UsageError where there is none, or it is cancelled."""
     record_of(store, number)
-    with store.writing() as writer:
+    with chain.writing(store) as writer, Session(store.place.readable_roots) as session:
         row = record_of(writer.store, number)
         if row["export_status"] == CANCELLED:
             raise UsageError(f"export {number} is cancelled already")
         row |= {"sequence": 1 + _highest(_exports(writer.store), "sequence"), "export_status": CANCELLED}
         writer.write("exports", _rows([row]))
-        writer.commit(None, {"lettrage.cancelled_export": str(number)})
+        said = {"lettrage.cancelled_export": str(number)}
+        chain.commit(writer, session, what="cancelled", run=None, metadata=said)
 
 
 def record_of(store: Store, number: int) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import polars as pl
 
+from pipeline.ledger import chain
 from pipeline.ledger.reading import ledger_session
 
 if TYPE_CHECKING:
@@ -29,13 +31,19 @@ class Violation:
         return f"{self.invariant}: {self.rows:,} rows, as " + "; ".join(self.examples)
 
 
-def check(store: Store) -> list[Violation]:
-    """Reads every segment, then runs every file of invariants/, which selects what breaks it; empty where all hold."""
-    broken = store.broken_segments()
-    if broken:  # nothing can be said of a ledger whose files are not what was written
-        return [Violation("segments_are_whole", len(broken), broken[:_EXAMPLES])]
-    found = []
-    with ledger_session(store) as session:
+def check(store: Store, *, with_chain: bool = False, expected: str | None = None) -> list[Violation]:
+    """Reads every file, then runs every file of invariants/, which selects what breaks it; empty where all hold.
+
+    with_chain: recomputes the chain too, so that a row changed by hand is named. expected: a digest of the chain that
+    was kept elsewhere. Raises: StoreError where the log itself cannot be read.
+    """
+    broken = [f"{name}: {what}" for name, what in store.broken_files()] + store.broken_segments()
+    found = [Violation("files_are_whole", len(broken), broken[:_EXAMPLES])] if broken else []
+    if with_chain:
+        found += _chain_violations(store, expected)
+    if broken:  # no more can be said of a ledger whose files are not what was written
+        return found
+    with ledger_session(store, kinds=()) as session:  # they were read above
         for path in sorted(INVARIANTS.glob("*.sql")):
             try:
                 session.run(path, "violations")
@@ -47,6 +55,18 @@ def check(store: Store) -> list[Violation]:
                 examples = session.query(f"select * from violations limit {_EXAMPLES}").rows(named=True)
                 found.append(Violation(path.stem, rows, [_shown(row) for row in examples]))
     return found
+
+
+def _chain_violations(store: Store, expected: str | None) -> list[Violation]:
+    """What the chain says of a ledger: links that do not follow, rows that are not what was written."""
+    if store.is_older_format():
+        return [Violation("chain", 1, ["this ledger has no chain yet: the next run makes it"])]
+    try:
+        with ledger_session(store, kinds=()) as session:
+            said = chain.broken_links(store, session, expected) + chain.changed_rows(store, session)
+    except (duckdb.Error, pl.exceptions.PolarsError) as error:
+        said = [f"the rows cannot be read ({str(error).splitlines()[0]})"]
+    return [Violation("chain", len(said), said)] if said else []
 
 
 def _shown(row: dict[str, object]) -> str:

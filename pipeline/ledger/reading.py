@@ -11,6 +11,8 @@ from schemas import LEDGER, STORED
 from schemas.table import columns, key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pipeline.ledger.as_of import AsOf
     from pipeline.ledger.store import Store
 
@@ -44,37 +46,57 @@ def attach_stored(session: Session, store: Store, as_of: AsOf = NOW) -> None:
     """
     run = as_of.run_of(store)
     dated = () if as_of.on is None else _DATED
-    for kind, model in STORED.items():
+    for kind in STORED:
         name = f"recorded_{kind}" if kind in dated else f"stored_{kind}"
-        nulls = ", ".join(f"null::{column.duckdb_type} as {identifier(column.name)}" for column in columns(model))
-        empty = f"select {nulls} where false"
-        files = store.files(kind)
-        if not files:
-            session.create(name, empty)
-            continue
-        names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
-        rows = f"select * from read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
-        has_run = any(column.name == "run" for column in columns(model))
-        of_runs = ""
         if kind == _OF_ONE_RUN:
-            of_runs = f" where run = {int(run)}"
-        elif has_run and run < store.run and kind != _OF_NO_RUN:
-            of_runs = f" where run <= {int(run)}"
-        session.view(name, f"{empty} union all by name {rows}{of_runs}")
+            rows = stored_rows(store, kind, first=run, last=run)
+        elif run < store.run and kind != _OF_NO_RUN:
+            rows = stored_rows(store, kind, last=run)
+        else:
+            rows = stored_rows(store, kind)
+        session.view(name, rows)
     if dated:
         session.con.execute("set variable as_of_date = $day", {"day": as_of.on})
     for kind in dated:
         session.view(f"stored_{kind}", (ON_DATE / f"{kind}.sql").read_text(encoding="utf-8"))
 
 
+def stored_rows(store: Store, kind: str, *, first: int | None = None, last: int | None = None) -> str:
+    """The query that gives the rows of a kind of the runs from `first` to `last`, with the columns of its model.
+
+    Of a kind whose rows bear no run it gives all. A column that a segment lacks is null; so are all of a kind without
+    segments, which has no rows. Segments of other runs are not opened.
+    """
+    model = STORED[kind]
+    nulls = ", ".join(f"null::{column.duckdb_type} as {identifier(column.name)}" for column in columns(model))
+    empty = f"select {nulls} where false"
+    has_run = any(column.name == "run" for column in columns(model))
+    files = store.files(kind, first=first or 0, last=last) if has_run else store.files(kind)
+    if not files:
+        return empty
+    names = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
+    rows = f"select * from read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
+    limits = [f"run >= {int(first)}"] if first is not None and has_run else []
+    limits += [f"run <= {int(last)}"] if last is not None and has_run else []
+    return f"{empty} union all by name {rows}" + (f" where {' and '.join(limits)}" if limits else "")
+
+
 def ledger_session(
-    store: Store, *, as_of: AsOf = NOW, memory_limit: str | None = None, threads: int | None = None
+    store: Store,
+    *,
+    as_of: AsOf = NOW,
+    kinds: Iterable[str] | None = None,
+    memory_limit: str | None = None,
+    threads: int | None = None,
 ) -> Session:
     """Opens a Session in which every table of spec §7 is a view of that name, as of a run and of a day, or of now.
 
-    The caller closes it. Nothing is read before a view is. Raises: UsageError where the ledger has no such run.
+    kinds: the stored kinds that will be read, all where they are not given: their segments are held to their digests
+    first. The caller closes the session. Raises: UsageError where the ledger has no such run, StoreError naming a
+    segment that is not what was written.
     """
-    session = Session([store.root], memory_limit=memory_limit, threads=threads)
+    store.verify(kinds)
+    session = Session(store.place.readable_roots, memory_limit=memory_limit, threads=threads)
     try:
         attach_stored(session, store, as_of)
         for path in sorted(TABLES.glob("*.sql")):

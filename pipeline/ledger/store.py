@@ -3,116 +3,190 @@
 One Delta table, partitioned by `kind`. A run writes its segments under names that nobody looks for, then one commit
 makes all of them visible; nothing is changed in place. The Delta schema is the union of the kinds' columns, so a column
 has one type over all kinds. Readers take the file list of a version from the log and need no lock.
+
+A segment is called after the runs whose rows it holds and the SHA-256 of its content: whoever reads one can tell
+whether it is what was written.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
+import re
 import time
-import uuid
+from bisect import bisect_left, bisect_right
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, Field, Schema, Transaction
+from deltalake import CommitProperties, DeltaTable, Field, PostCommitHookProperties, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.schema import PrimitiveType
 from deltalake.transaction import AddAction, RemoveAction
-from filelock import FileLock, Timeout
 
 from pipeline.errors import StoreBusyError, StoreError
+from pipeline.ledger import log
+from pipeline.ledger.disk import Disk, is_unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping
 
 #: of the store's layout. A store of a higher one is refused: its writer knew something that is not known here
-FORMAT = 1
+FORMAT = 2
 _FORMAT_KEY = "lettrage.format"
 _APP = "lettrage"
-#: key of a commit under which the SHA-256 of each of its segments stands, by name, as JSON
-_DIGESTS_KEY = "lettrage.sha256"
-_LOG = "_delta_log"
-_LOCK = ".lock"
 _CONFIGURATION = {
     "delta.enableExpiredLogCleanup": "false",
-    "delta.checkpointInterval": "50",
+    # Checkpoints are made here, once the commit that they hold is on the disk.
+    "delta.checkpointInterval": "1000000000",
     _FORMAT_KEY: str(FORMAT),
 }
+_CHECKPOINT_EVERY = 50
 _ROW_GROUP = 122_880
 _MEND_WRITE = "make room or mend its rights, then give the command again: the ledger is as it was"
+_MEND_READ = "restore the store from a back-up: this ledger cannot be read whole"
 #: seconds for which a replaced segment stays on disk, so that a reader who has its name can still open it
 _GRACE = 3600.0
+_NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+#: how long the digest in a name is; shorter ones are names that format 1 gave at random
+_SHA256 = 64
+_SEGMENT = re.compile(r"kind=([^/]+)/(\d{8,})-(?:(\d{8,})-)?([0-9a-f]{32}|[0-9a-f]{64})(?:-\d+)?\.parquet\Z")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A file of a kind. first, last: the runs whose rows it holds. digest: SHA-256, None where its name has none."""
+
+    name: str
+    size: int
+    kind: str
+    first: int
+    last: int
+    digest: str | None
+
+    @classmethod
+    def of(cls, name: str, size: int) -> Segment:
+        """Reads the name of a segment. Raises: StoreError for another file's."""
+        found = _SEGMENT.match(name)
+        if found is None:
+            raise StoreError("the log names a file that is no segment", where=name, mend=_MEND_READ)
+        kind, first, last, digest = found.groups()
+        return cls(name, size, kind, int(first), int(last or first), digest if len(digest) == _SHA256 else None)
 
 
 class Store:
     """A ledger store as of one version of its log.
 
-    root: its directory. version: of the log, -1 where nothing is committed yet. run: the last one, 0 for none.
+    place: where its files are. version: of the log, -1 where nothing is committed yet. run: the last one, 0 for none.
     """
 
-    def __init__(self, root: Path, table: DeltaTable | None) -> None:
-        self.root = root
+    def __init__(self, place: Disk, table: DeltaTable | None, names: Mapping[str, int]) -> None:
+        self.place = place
         self._table = table
         self.version = -1 if table is None else table.version()
         self.run = 0 if table is None else (table.transaction_version(_APP) or 0)
-        self._files: dict[str, list[Path]] = {}
-        if table is None:
-            return
-        for name, size in _segments(table):
-            path = root / name
-            self._files.setdefault(_kind_of(name), []).append(path)
-            if not path.is_file() or path.stat().st_size != size:
+        self.format = FORMAT if table is None else _format_of(table)
+        self._segments: dict[str, list[Segment]] = {}
+        for segment in [] if table is None else _segments(table):
+            self._segments.setdefault(segment.kind, []).append(segment)
+            if names.get(segment.name) != segment.size:
                 raise StoreError(
                     "a segment that the log names is missing or has another size",
-                    where=str(path),
-                    mend="restore the store from a back-up: this ledger cannot be read whole",
+                    where=place.at(segment.name),
+                    mend=_MEND_READ,
                 )
 
     @classmethod
-    def open(cls, root: Path, *, create: bool = False) -> Store:
+    def open(cls, root: Path | str, *, create: bool = False) -> Store:
         """Opens the store at `root`; with `create` a directory that is empty or not there yet is a store without runs.
 
         Raises: StoreError with a sentence for what is no store of ours, or is broken.
         """
-        root = root.resolve()
-        if root.exists() and not root.is_dir():
-            raise StoreError("this is a file, and a ledger is a directory", where=str(root), mend="name another place")
-        last = _last_whole_version(root)
-        if last is None:
-            strangers = [path for path in root.iterdir() if not _is_litter(path)] if root.is_dir() else []
-            if strangers:
+        return cls.at(Disk(Path(root)), create=create)
+
+    @classmethod
+    def at(cls, place: Disk, *, create: bool = False) -> Store:
+        """Opens the store of a place: see `open`."""
+        if place.exists() and not place.is_directory():
+            raise StoreError("this is a file, and a ledger is a directory", where=str(place), mend="name another place")
+        names = place.sizes()
+        last, _ = log.last_version(place, names)
+        if last < 0:
+            if any(not _is_litter(place, name) for name in names):
                 raise StoreError(
-                    "this directory holds other files and no ledger", where=str(root), mend="name another directory"
+                    "this directory holds other files and no ledger", where=str(place), mend="name another directory"
                 )
             if not create:
-                raise StoreError("there is no ledger store here", where=str(root), mend="make one with `lettrage run`")
-            return cls(root, None)
-        return cls(root, _load(root, last))
+                raise StoreError("there is no ledger store here", where=str(place), mend="make one with `lettrage run`")
+            return cls(place, None, names)
+        log.verify_tail(place, names, last)
+        return cls(place, _load(place, last), names)
 
-    def files(self, kind: str) -> list[Path]:
-        """The segments of a kind, in the order of their names."""
-        return self._files.get(kind, [])
+    def segments(self, kind: str) -> list[Segment]:
+        """The segments of a kind, by name: names begin with the first run whose rows they hold."""
+        return self._segments.get(kind, [])
 
-    def broken_segments(self) -> list[str]:
-        """Reads every segment in force; names those that are not what their commit wrote, to the byte."""
-        digests: dict[str, str] = {}
-        for log in _logs(self.root)[: self.version + 1]:
-            for line in log.read_text(encoding="utf-8").splitlines():
-                if line.startswith('{"commitInfo"'):
-                    digests |= json.loads(json.loads(line)["commitInfo"].get(_DIGESTS_KEY, "{}"))
-        paths = [path for paths in self._files.values() for path in paths]
+    def kinds(self) -> list[str]:
+        """The kinds that have segments."""
+        return sorted(self._segments)
+
+    def files(self, kind: str, *, first: int = 0, last: int | None = None) -> list[str]:
+        """What to open to read a kind's rows of the runs from `first` to `last`, by name; rows of others come along."""
+        return [
+            self.place.at(segment.name)
+            for segment in self.segments(kind)
+            if segment.last >= first and (last is None or segment.first <= last)
+        ]
+
+    def commits(self) -> Iterator[log.Commit]:
+        """The commits, the last one first."""
+        return log.read_commits(self.place, self.version)
+
+    def is_older_format(self) -> bool:
+        """Whether an older version of lettrage made the store."""
+        return self.format < FORMAT
+
+    def verify(self, kinds: Iterable[str] | None = None, *, runs: Iterable[int] | None = None) -> None:
+        """Reads segments and holds them to their digests: what was changed is not data.
+
+        kinds: theirs alone. runs: those alone that hold rows of these. Raises: StoreError naming the first that is not
+        what was written.
+        """
+        wanted = [segment for kind in (self.kinds() if kinds is None else kinds) for segment in self.segments(kind)]
+        if runs is not None:
+            told = sorted(set(runs))
+            wanted = [one for one in wanted if bisect_left(told, one.first) < bisect_right(told, one.last)]
+        for name in self.broken_segments(wanted):
+            raise StoreError(
+                "a segment is not what was written: it was changed or damaged",
+                where=self.place.at(name),
+                mend=_MEND_READ,
+            )
+
+    def broken_segments(self, segments: Iterable[Segment] | None = None) -> list[str]:
+        """Reads segments, all in force if none are given; names those that are not what was written, to the byte."""
+        read = list(segments) if segments is not None else [one for kind in self.kinds() for one in self.segments(kind)]
+        expected = {segment.name: segment.digest for segment in read}
+        if None in expected.values():
+            expected = {**self._digests_in_log(), **{name: digest for name, digest in expected.items() if digest}}
         with ThreadPoolExecutor() as pool:
-            found = list(pool.map(_digest, paths))
-        names = [path.relative_to(self.root).as_posix() for path in paths]
-        return [name for name, digest in zip(names, found, strict=True) if digests.get(name) != digest]
+            found = list(pool.map(self._digest, read))
+        return [one.name for one, digest in zip(read, found, strict=True) if expected.get(one.name) != digest]
+
+    def broken_files(self) -> list[tuple[str, str]]:
+        """Names the files beside the segments that are not what was written, with what is wrong with each."""
+        names = self.place.sizes()
+        head = log.read_head(self.place, names)
+        found = [(log.HEAD, "is not what was written")] if head is None else []
+        known = head or log.Head()
+        found += log.broken_files(self.place, self.version, 0, known)
+        return found + list(log.broken_checkpoints(self.place, names, known))
 
     @contextmanager
     def writing(self, wait: float = 10.0) -> Iterator[Writer]:
@@ -120,25 +194,24 @@ class Store:
 
         Raises: StoreBusyError where another process holds the lock for longer than `wait` seconds.
         """
-        lock = FileLock(self.root / _LOCK)
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=wait)
-        except Timeout:  # which is an OSError
-            raise StoreBusyError(
-                "another process is writing this ledger", where=str(self.root / _LOCK), mend="try again when it is done"
-            ) from None
-        except OSError as error:
-            raise StoreError(
-                f"the store cannot be written ({error.strerror or error})", where=str(self.root), mend=_MEND_WRITE
-            ) from None
-        try:
-            notes = _set_aside_torn_log(self.root)
-            writer = Writer(Store.open(self.root, create=True), notes)
+        with self.place.locked(wait):
+            notes = _set_aside_torn_files(self.place)
+            writer = Writer(Store.at(self.place, create=True), notes)
             writer.sweep()
             yield writer
-        finally:
-            lock.release()
+
+    def _digest(self, segment: Segment) -> str | None:
+        try:
+            return self.place.digest(segment.name)
+        except OSError:
+            return None
+
+    def _digests_in_log(self) -> dict[str, str]:
+        """The digests that stores of format 1 keep in their commits."""
+        digests: dict[str, str] = {}
+        for commit in self.commits():
+            digests |= json.loads(commit.info.get(log.SEGMENTS, "{}"))
+        return digests
 
 
 class Writer:
@@ -150,81 +223,134 @@ class Writer:
     def __init__(self, store: Store, notes: list[str]) -> None:
         self.store = store
         self.notes = notes
-        self._added: list[tuple[str, int, int]] = []
-        self._replaced: set[str] = set()
+        self._added: dict[str, tuple[int, int]] = {}
+        self._retired: dict[str, int] = {}
         self._fields: dict[str, pa.DataType] = {}
 
-    def write(self, kind: str, data: duckdb.DuckDBPyRelation | pl.DataFrame) -> int:
-        """Writes rows of a kind in the order in which they come; returns how many. No rows make no segment."""
-        folder = self.store.root / f"kind={kind}"
-        path = folder / f"{self.store.run + 1:08d}-{uuid.uuid4().hex}.parquet"
+    def write(
+        self,
+        kind: str,
+        data: duckdb.DuckDBPyRelation | pl.DataFrame,
+        *,
+        runs: tuple[int, int] | None = None,
+        row_group: int = _ROW_GROUP,
+    ) -> int:
+        """Writes rows of a kind in the order in which they come; returns how many. No rows make no segment.
+
+        runs: the first and last run whose rows they are; the next run's where it is not given. row_group: rows.
+        """
+        place = self.store.place
+        first, last = runs or (self.store.run + 1, self.store.run + 1)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            path = place.begin(f"kind={kind}")
+        except OSError as error:
+            raise _cannot_write(kind, error, place.at(f"kind={kind}")) from None
+        try:
             if isinstance(data, pl.DataFrame):
-                data.write_parquet(path, compression="zstd", row_group_size=_ROW_GROUP)
+                data.write_parquet(path, compression="zstd", row_group_size=row_group)
             else:
-                data.write_parquet(str(path), compression="zstd", row_group_size=_ROW_GROUP)
+                data.write_parquet(str(path), compression="zstd", row_group_size=row_group)
             with pq.ParquetFile(path) as segment:
                 rows = int(segment.metadata.num_rows)
                 schema = segment.schema_arrow
-            if rows == 0:
-                path.unlink()
-                return 0
-            _fsync(path)
+            if rows:
+                self._take_fields(kind, schema)
+                size = path.stat().st_size
+                name = self._name(f"kind={kind}/{first:08d}-{last:08d}-{_digest(path)}")
+                place.finish(path, name)
+                self._added[name] = (size, rows)
         except (OSError, pa.ArrowException, pl.exceptions.PolarsError, duckdb.IOException) as error:
+            raise _cannot_write(kind, error, str(path)) from None
+        finally:
             path.unlink(missing_ok=True)
-            raise StoreError(
-                f"a segment of {kind} cannot be written ({_first_line(error)})", where=str(path), mend=_MEND_WRITE
-            ) from None
+        return rows
+
+    def written(self, kind: str) -> list[str]:
+        """What to open to read what this writer has written of a kind and not committed."""
+        return [self.store.place.at(name) for name in self._added if _kind_of(name) == kind]
+
+    def kinds(self) -> list[str]:
+        """The kinds of which something is written and not committed."""
+        return sorted({_kind_of(name) for name in self._added})
+
+    def row_count(self, kind: str) -> int:
+        """How many rows of a kind are written and not committed."""
+        return sum(rows for name, (_, rows) in self._added.items() if _kind_of(name) == kind)
+
+    def replace(self, kind: str) -> None:
+        """Puts what the kind held before out of force: this commit's segments are all of it."""
+        self.retire(self.store.segments(kind))
+
+    def retire(self, segments: Iterable[Segment]) -> None:
+        """Puts segments out of force with this commit."""
+        self._retired |= {segment.name: segment.size for segment in segments}
+
+    def commit(self, run: int | None, metadata: Mapping[str, str], *, changes_data: bool = True) -> None:
+        """Makes everything written visible in one step, and durable before it returns.
+
+        changes_data: False where rows are only held in other files than before.
+        Raises: StoreBusyError where another writer came in between; nothing is visible then.
+        """
+        place = self.store.place
+        try:
+            place.durable(self._added)
+            version = self._commit(run, metadata, changes_data=changes_data)
+            place.durable([log.name_of(version)], content=True)
+        except CommitFailedError as error:
+            raise _came_in_between(place, error) from None
+        except (DeltaError, OSError) as error:
+            raise _log_cannot_be_written(place, error) from None
+        self._acknowledge(version)
+        self.store = Store.at(place)
+        self._added.clear()
+        self._retired.clear()
+        self._fields.clear()
+
+    def upgrade(self) -> None:
+        """Says of a store of an older format that it has today's. Raises: as `commit`."""
+        place, version = self.store.place, self.store.version
+        try:
+            _load(place, version).alter.set_table_properties(
+                dict(_CONFIGURATION),
+                raise_if_not_exists=False,
+                commit_properties=self._properties(version, {}),
+                post_commithook_properties=_NO_HOOKS,
+            )
+            place.durable([log.name_of(version + 1)], content=True)
+        except CommitFailedError as error:
+            raise _came_in_between(place, error) from None
+        except (DeltaError, OSError) as error:
+            raise _log_cannot_be_written(place, error) from None
+        self._acknowledge(version + 1)
+        self.store = Store.at(place)
+
+    def sweep(self) -> None:
+        """Removes what no version names: segments of runs that were killed, and those put out of force long ago."""
+        place = self.store.place
+        named = {segment.name for kind in self.store.kinds() for segment in self.store.segments(kind)}
+        strangers = [name for name in place.sizes() if name not in named and _is_sweepable(name)]
+        if any(name.startswith("kind=") for name in strangers):
+            named |= _recently_retired(self.store)
+        place.remove(name for name in strangers if name not in named)
+
+    def _name(self, stem: str) -> str:
+        """A name for a segment; a second one of the same rows in the same commit is told by a number."""
+        count = sum(name.startswith(stem) for name in self._added)
+        return f"{stem}-{count + 1}.parquet" if count else f"{stem}.parquet"
+
+    def _take_fields(self, kind: str, schema: pa.Schema) -> None:
         for field in schema:
             written = _plain(field.type)
             if self._fields.setdefault(field.name, written) != written:
                 raise StoreError(
                     f"column {field.name} of {kind} is {written}, elsewhere {self._fields[field.name]}: "
                     "a column has one type over all kinds",
-                    where=str(self.store.root),
+                    where=str(self.store.place),
                 )
-        self._added.append((path.relative_to(self.store.root).as_posix(), path.stat().st_size, rows))
-        return rows
 
-    def written(self, kind: str) -> list[Path]:
-        """The segments of a kind that this writer has written and not committed."""
-        return [self.store.root / name for name, _, _ in self._added if _kind_of(name) == kind]
-
-    def replace(self, kind: str) -> None:
-        """Puts what the kind held before out of force: this commit's segments are all of it."""
-        self._replaced.add(kind)
-
-    def commit(self, run: int | None, metadata: Mapping[str, str]) -> None:
-        """Makes everything written visible in one step, and durable before it returns.
-
-        Raises: StoreBusyError where another writer came in between; nothing is visible then.
-        """
-        root = self.store.root
-        try:
-            for folder in {(root / name).parent for name, _, _ in self._added}:
-                _fsync(folder)
-            _fsync(root)
-            self._commit(run, metadata)
-            _fsync_log(root)
-        except CommitFailedError as error:
-            raise StoreBusyError(
-                f"another writer changed the ledger meanwhile ({_first_line(error)})",
-                where=str(root),
-                mend="give the command again",
-            ) from None
-        except (DeltaError, OSError) as error:
-            raise StoreError(
-                f"the log cannot be written ({_first_line(error)})", where=str(root / _LOG), mend=_MEND_WRITE
-            ) from None
-        self.store = Store.open(root)
-        self._added.clear()
-        self._replaced.clear()
-        self._fields.clear()
-
-    def _commit(self, run: int | None, metadata: Mapping[str, str]) -> None:
+    def _commit(self, run: int | None, metadata: Mapping[str, str], *, changes_data: bool) -> int:
         table = self._table()
-        digests = {name: _digest(self.store.root / name) for name, _, _ in self._added}
+        version = table.version()
         now = int(time.time() * 1000)
         actions: list[AddAction | RemoveAction] = [
             AddAction(
@@ -232,136 +358,158 @@ class Writer:
                 size=size,
                 partition_values={"kind": _kind_of(name)},
                 modification_time=now,
-                data_change=True,
+                data_change=changes_data,
                 stats=json.dumps({"numRecords": rows}),
             )
-            for name, size, rows in self._added
+            for name, (size, rows) in self._added.items()
         ]
         actions += [
             RemoveAction(
                 path=name,
-                data_change=True,
+                data_change=changes_data,
                 deletion_timestamp=now,
                 size=size,
                 partition_values={"kind": _kind_of(name)},
             )
-            for name, size in _segments(table)
-            if _kind_of(name) in self._replaced
+            for name, size in self._retired.items()
         ]
+        transactions = [Transaction(_APP, run)] if run is not None else []
         table.create_write_transaction(
             actions,
             "append",
             table.schema(),
             partition_by=["kind"],
-            commit_properties=CommitProperties(
-                custom_metadata={**metadata, _DIGESTS_KEY: json.dumps(digests, separators=(",", ":"))},
-                app_transactions=[Transaction(_APP, run)] if run is not None else [],
-                max_commit_retries=0,
+            commit_properties=self._properties(
+                version,
+                {**metadata, log.ACTIONS: str(len(actions) + len(transactions))},
+                transactions,
             ),
+            post_commithook_properties=_NO_HOOKS,
+        )
+        return version + 1
+
+    def _properties(
+        self, version: int, metadata: Mapping[str, str], transactions: list[Transaction] | None = None
+    ) -> CommitProperties:
+        """What a commit after a version says of itself, which the log file of that version is part of."""
+        previous = {} if version < 0 else {log.PREVIOUS: log.read_commit(self.store.place, version).digest}
+        return CommitProperties(
+            custom_metadata={**metadata, **previous}, app_transactions=transactions or [], max_commit_retries=0
         )
 
-    def sweep(self) -> None:
-        """Removes what no version names: segments of runs that were killed, and snapshots replaced long ago."""
-        root = self.store.root
-        named = {path for paths in self.store._files.values() for path in paths}  # noqa: SLF001 - its own store
-        recent = _recently_removed(root, self.store.version)
-        for path in root.glob("kind=*/*"):
-            if path not in named and path.relative_to(root).as_posix() not in recent:
-                path.unlink(missing_ok=True)
-        for path in (root / _LOG).glob("*.json#*"):  # what a commit that was killed had not yet given its name
-            path.unlink(missing_ok=True)
+    def _acknowledge(self, version: int) -> None:
+        """Writes the head, and a checkpoint before it where one is due: both can be lost without losing anything."""
+        place = self.store.place
+        try:
+            names = place.sizes()
+            made = log.checkpoints(names)
+            if version - max(made, default=0) >= _CHECKPOINT_EVERY:
+                self._write_head(version, names)
+                DeltaTable(place.address, version=version, storage_options=dict(place.options)).create_checkpoint()
+                names = place.sizes()
+                place.durable([log.checkpoints(names)[version], log.LAST_CHECKPOINT], content=True)
+            self._write_head(version, names)
+        except (DeltaError, OSError, KeyError) as error:
+            self.notes.append(f"the run is in the ledger; what opens it faster was not written ({_first_line(error)})")
+
+    def _write_head(self, version: int, names: Mapping[str, int]) -> None:
+        place = self.store.place
+        newest = max(log.checkpoints(names).items(), default=None)
+        vouched = [log.name_of(version), *([newest[1]] if newest else [])]
+        vouched += [log.LAST_CHECKPOINT] if log.LAST_CHECKPOINT in names else []
+        log.write_head(place, log.Head(version, {name: log.digest_of(place.read(name)) for name in vouched}))
 
     def _table(self) -> DeltaTable:
         """The table with a column for every field written: a wider schema in the commit itself would be lost."""
-        root = self.store.root
-        version = self.store.version
+        place, version = self.store.place, self.store.version
         fields = {name: Field.from_arrow(pa.field(name, kind)) for name, kind in self._fields.items()}
         if version < 0:
-            if (root / _LOG / _log_name(0)).exists():
+            if log.versions(place.sizes()):
                 raise CommitFailedError("another writer made the ledger")
             table = DeltaTable.create(
-                str(root),
+                place.address,
                 Schema([Field("kind", PrimitiveType("string")), *fields.values()]),
                 partition_by=["kind"],
                 configuration=_CONFIGURATION,
+                storage_options=dict(place.options),
+                commit_properties=self._properties(-1, {}),
+                post_commithook_properties=_NO_HOOKS,
                 raise_if_key_not_exists=False,
             )
-            _fsync_log(root)
+            place.durable([log.name_of(0)], content=True)
             return table
-        table = _load(root, version)
+        table = _load(place, version)
         known = {field.name: field for field in table.schema().fields}
         for name, field in fields.items():
             if name in known and str(known[name].type) != str(field.type):
-                raise StoreError(f"column {name} is {known[name].type} in the store, not {field.type}", where=str(root))
+                raise StoreError(
+                    f"column {name} is {known[name].type} in the store, not {field.type}", where=str(place)
+                )
         new = [field for name, field in fields.items() if name not in known]
         if new:
             # deltalake tries this again on top of what came in between: then the version tells.
-            table.alter.add_columns(new)
-            _fsync_log(root)
-            table = _load(root, None)
+            table.alter.add_columns(
+                new, commit_properties=self._properties(version, {}), post_commithook_properties=_NO_HOOKS
+            )
+            place.durable([log.name_of(version + 1)], content=True)
+            table = _load(place, None)
             if table.version() != version + 1:
                 raise CommitFailedError("a commit came in between")
         return table
 
 
-def _load(root: Path, version: int | None) -> DeltaTable:
+def _load(place: Disk, version: int | None) -> DeltaTable:
     """Reads the log up to a version (None: the last). Raises: StoreError where it cannot be read, or is not ours."""
     try:
         try:
-            table = DeltaTable(str(root), version=version)
+            table = DeltaTable(place.address, version=version, storage_options=dict(place.options))
         except DeltaError:
-            if not _set_aside_torn_checkpoint(root):
+            if not _set_aside_torn_checkpoints(place):
                 raise
-            table = DeltaTable(str(root), version=version)
-        found = table.metadata().configuration.get(_FORMAT_KEY)
+            table = DeltaTable(place.address, version=version, storage_options=dict(place.options))
+        _format_of(table)
     except (TableNotFoundError, DeltaError, OSError, ValueError) as error:
         raise StoreError(
             f"the log of this ledger cannot be read ({_first_line(error)})",
-            where=str(root / _LOG),
+            where=place.at(log.FOLDER),
             mend="restore the store from a back-up",
         ) from None
-    if found is None or not found.isdigit():
-        raise StoreError("this is a Delta table, and no ledger", where=str(root), mend="name another directory")
-    if int(found) > FORMAT:
-        raise StoreError(
-            f"this ledger has format {found}, and this version of lettrage reads formats up to {FORMAT}",
-            where=str(root),
-            mend="install the version that wrote it, or a later one",
-        )
     return table
 
 
-def _last_whole_version(root: Path) -> int | None:
-    """The version that the ledger is at: of the last log file, or of the one before where that one is torn."""
-    logs = _logs(root)
-    if logs and not _is_whole(logs[-1]):
-        logs.pop()
-    return int(logs[-1].stem) if logs else None
+def _format_of(table: DeltaTable) -> int:
+    """The format of a store. Raises: StoreError for another table, or a format that is not known here."""
+    found = table.metadata().configuration.get(_FORMAT_KEY)
+    if found is None or not found.isdigit():
+        raise StoreError("this is a Delta table, and no ledger", where=table.table_uri, mend="name another directory")
+    if int(found) > FORMAT:
+        raise StoreError(
+            f"this ledger has format {found}, and this version of lettrage reads formats up to {FORMAT}",
+            where=table.table_uri,
+            mend="install the version that wrote it, or a later one",
+        )
+    return int(found)
 
 
-def _logs(root: Path) -> list[Path]:
-    return sorted((root / _LOG).glob("[0-9]*.json"))
+def _is_litter(place: Disk, name: str) -> bool:
+    """Whether a file is what a first run that was killed may have left."""
+    return (
+        place.is_lock(name)
+        or name.startswith("kind=")
+        or name in (log.name_of(0), log.HEAD)
+        or log.is_torn(name)
+        or log.is_unnamed_commit(name)
+        or is_unfinished(name)
+    )
 
 
-def _log_name(version: int) -> str:
-    return f"{version:020d}.json"
+def _is_sweepable(name: str) -> bool:
+    return name.startswith("kind=") or log.is_unnamed_commit(name) or is_unfinished(name)
 
 
-def _is_litter(path: Path) -> bool:
-    """Whether something in a directory is what a first run that was killed may have left there."""
-    if path.name == _LOG:
-        return all(file.name == _log_name(0) or "#" in file.name for file in path.iterdir())
-    return path.name == _LOCK or path.name.startswith("kind=")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _segments(table: DeltaTable) -> list[tuple[str, int]]:
-    """Names and sizes of the segments in force, by name: names begin with the run that wrote them."""
+def _segments(table: DeltaTable) -> list[Segment]:
     actions = pa.table(table.get_add_actions(flatten=True)).select(["path", "size_bytes"]).to_pydict()
-    return sorted(zip(actions["path"], actions["size_bytes"], strict=True))
+    return [Segment.of(name, size) for name, size in sorted(zip(actions["path"], actions["size_bytes"], strict=True))]
 
 
 def _kind_of(name: str) -> str:
@@ -380,72 +528,65 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def _recently_removed(root: Path, version: int) -> set[str]:
+def _recently_retired(store: Store) -> set[str]:
     """The segments that commits of the last hour put out of force: a reader may still hold their names."""
-    removed: set[str] = set()
+    retired: set[str] = set()
     since = time.time() - _GRACE
-    for number in range(version, -1, -1):
-        path = root / _LOG / _log_name(number)
-        if not path.is_file() or path.stat().st_mtime < since:
+    for commit in store.commits():
+        if store.place.modified(commit.name) < since:
             break
-        lines = path.read_text(encoding="utf-8").splitlines()
-        removed |= {json.loads(line)["remove"]["path"] for line in lines if line.startswith('{"remove"')}
-    return removed
+        retired |= commit.removed
+    return retired
 
 
-def _set_aside_torn_log(root: Path) -> list[str]:
+def _set_aside_torn_files(place: Disk) -> list[str]:
     """Moves an unreadable last log file out of the way: it is of a run that was never acknowledged (power loss)."""
-    logs = _logs(root)
-    if not logs or _is_whole(logs[-1]):
+    names = place.sizes()
+    _, torn = log.last_version(place, names)
+    if torn is None:
         return []
-    torn = logs[-1]
-    if len(logs) == 1 and all(_is_litter(path) for path in root.iterdir()):
-        shutil.rmtree(root / _LOG)
-    else:
-        torn.rename(torn.with_name(f"torn-{torn.name}-{uuid.uuid4().hex[:8]}"))
-        _fsync(torn.parent)
-    return [f"{torn.name} was cut off by a power loss and set aside: the run that wrote it never ended"]
+    try:
+        place.set_aside(torn)
+    except OSError as error:
+        raise _log_cannot_be_written(place, error) from None
+    short = torn.rpartition("/")[2]
+    return [f"{short} was cut off by a power loss and set aside: the run that wrote it never ended"]
 
 
-def _set_aside_torn_checkpoint(root: Path) -> bool:
+def _set_aside_torn_checkpoints(place: Disk) -> bool:
     """Moves checkpoints cut off by a power loss out of the way: they only spare reading the log, which is kept."""
-    torn = [path for path in (root / _LOG).glob("[0-9]*.checkpoint.parquet") if not _is_parquet(path)]
-    for path in torn:
-        path.replace(path.with_name(f"torn-{path.name}"))
+    names = place.sizes()
+    torn = [name for name in log.checkpoints(names).values() if not _is_parquet(place.at(name))]
+    for name in torn:
+        place.set_aside(name)
     if torn:
-        (root / _LOG / "_last_checkpoint").unlink(missing_ok=True)
+        place.remove([log.LAST_CHECKPOINT])
     return bool(torn)
 
 
-def _is_parquet(path: Path) -> bool:
+def _is_parquet(path: str) -> bool:
     try:
-        pq.read_metadata(path)
+        pq.read_table(path)
     except (pa.ArrowException, OSError):
         return False
     return True
 
 
-def _is_whole(log: Path) -> bool:
-    text = log.read_text(encoding="utf-8", errors="replace")
-    try:
-        return bool(text) and all(json.loads(line) for line in text.splitlines())
-    except ValueError:
-        return False
+def _cannot_write(kind: str, error: BaseException, where: str) -> StoreError:
+    return StoreError(f"a segment of {kind} cannot be written ({_first_line(error)})", where=where, mend=_MEND_WRITE)
 
 
-def _fsync_log(root: Path) -> None:
-    """Puts the last commit on the disk: deltalake itself calls no fsync there."""
-    log = root / _LOG
-    written = sorted(path for path in log.iterdir() if path.name[0].isdigit() or path.name.startswith("_last"))
-    for path in written[-3:]:
-        _fsync(path)
-    _fsync(log)
-    _fsync(root)
+def _came_in_between(place: Disk, error: BaseException) -> StoreBusyError:
+    return StoreBusyError(
+        f"another writer changed the ledger meanwhile ({_first_line(error)})",
+        where=str(place),
+        mend="give the command again",
+    )
 
 
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _log_cannot_be_written(place: Disk, error: BaseException) -> StoreError:
+    return StoreError(f"the log cannot be written ({_first_line(error)})", where=place.at(log.FOLDER), mend=_MEND_WRITE)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -17,13 +17,18 @@ from typing import TYPE_CHECKING
 from pipeline.sql import identifier
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pipeline.sql import Session
 
 HERE = Path(__file__).parent
 
 
-def post_documents(session: Session) -> None:
-    """Makes the entries of the run's reports and advances: contra-entries, new ones, imputations."""
+def post_documents(session: Session, verify_lines: Callable[[list[int]], None]) -> None:
+    """Makes the entries of the run's reports and advances: contra-entries, new ones, imputations.
+
+    verify_lines: is told the runs of whose entry lines some are about to be read.
+    """
     session.run(HERE / "accepted_documents.sql")
     session.run(HERE / "ignored_cancellations.sql")
     session.run(HERE / "unchanged_orders.sql")
@@ -36,7 +41,7 @@ def post_documents(session: Session) -> None:
     session.drop("report_lines", "advance_lines")
     session.run(HERE / "entity_changes.sql")
     session.run(HERE / "posted_documents.sql")
-    load_stored_lines(session)
+    load_stored_lines(session, verify_lines)
     session.run(HERE / "contra_lines.sql")
     session.run(HERE / "advance_balances.sql")
     # Imputations follow the contra-entries: what those bring back to the advance can be imputed again.
@@ -49,13 +54,14 @@ def post_documents(session: Session) -> None:
     session.drop("entry_drafts")
 
 
-def load_stored_lines(session: Session) -> None:
+def load_stored_lines(session: Session, verify_lines: Callable[[list[int]], None]) -> None:
     """Makes stored_lines: the entry lines, with their sections in one map, of the documents that may be taken back.
 
     Only the segments of the runs that posted them are looked into, so that it costs what changes and not what is kept.
     """
     session.run(HERE / "wanted_lines.sql")
     runs = sorted(int(run) for (run,) in session.con.execute("select distinct run from wanted_lines").fetchall())
+    verify_lines(runs)
     present = [name for (name, *_) in session.con.execute("describe stored_entry_lines").fetchall()]
     axes = sorted(name for name in present if name.startswith("axis_"))
     pairs = ", ".join(f"{{'key': '{axis[5:]}', 'value': lines.{identifier(axis)}}}" for axis in axes)

@@ -66,20 +66,18 @@ def record(session: Session, number: int, on: date, batch_digest: str) -> None:
             order by table_name, document, version, row_key, rule, column_name, value, message, first_run
             """,
         )
-    session.create(
-        "record_waiting",
-        " union all ".join(
-            waiting_rows(
-                movement,
-                f"select row_id, waiting_fate as fate from row_outcomes "
-                f"where table_name = '{movement.table}' and outcome = 'quarantined'",
-            )
-            for movement in ALL_TABLES
-        ),
+    waiting = " union all ".join(
+        waiting_rows(
+            movement,
+            f"select row_id, waiting_fate as fate from row_outcomes "
+            f"where table_name = '{movement.table}' and outcome = 'quarantined'",
+        )
+        for movement in ALL_TABLES
     )
+    session.create("record_waiting", f"select {number}::bigint as run, * from ({waiting})")
 
 
-def validate_segments(kind: str, segments: list[Path]) -> None:
+def validate_segments(kind: str, segments: list[str]) -> None:
     """Holds what was written of a kind to its model, a slice at a time, before it is committed.
 
     Raises: InvariantError naming the table and the column.

@@ -91,18 +91,18 @@ def test_a_broken_invariant_is_found(name: str, ledger: Company) -> None:
 
 @pytest.mark.parametrize("kind", ["entry_lines", "findings", "reference"])
 def test_a_flipped_byte_names_the_segment(kind: str, ledger: Company) -> None:
-    (path, *_) = Store.open(ledger.store).files(kind)
+    (path, *_) = map(Path, Store.open(ledger.store).files(kind))
     content = bytearray(path.read_bytes())
     content[len(content) // 3] ^= 4
     path.write_bytes(bytes(content))
     result = ledger.invoke("check")
     assert result.exit_code == 1
-    assert f"segments_are_whole: 1 rows, as kind={kind}/{path.name}" in result.output
+    assert f"files_are_whole: 1 rows, as kind={kind}/{path.name}" in result.output
     assert "Traceback" not in result.output
 
 
 def test_a_cut_segment_is_named(ledger: Company) -> None:
-    (path, *_) = Store.open(ledger.store).files("entry_lines")
+    (path, *_) = map(Path, Store.open(ledger.store).files("entry_lines"))
     path.write_bytes(path.read_bytes()[:-8])
     for command in (("check",), ("status",), ("dump", "--out", str(ledger.directory / "out"))):
         result = ledger.invoke(*command)
@@ -111,7 +111,7 @@ def test_a_cut_segment_is_named(ledger: Company) -> None:
 
 
 def test_a_segment_of_noise_of_the_same_size_stops_a_dump_with_a_sentence(ledger: Company) -> None:
-    (path, *_) = Store.open(ledger.store).files("entry_lines")
+    (path, *_) = map(Path, Store.open(ledger.store).files("entry_lines"))
     path.write_bytes(bytes(range(256)) * (path.stat().st_size // 256) + bytes(path.stat().st_size % 256))
     result = ledger.invoke("dump", "--out", str(ledger.directory / "out"))
     assert result.exit_code == 1

@@ -139,7 +139,7 @@ def test_however_the_rows_are_cut_into_segments_the_bytes_are_the_same(ledger: C
             rows = rows.sample(fraction=1, shuffle=True, seed=3)
             writer.replace(kind)
             for part in (rows[::2], rows[1::2]):
-                writer.write(kind, part)
+                writer.write(kind, part, runs=(1, store.run))
         writer.commit(None, {})
     assert contents(dumped(ledger, "cut")) == before
     ledger.check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import resource
@@ -16,6 +17,8 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
 from pipeline.errors import StoreBusyError, StoreError
+from pipeline.ledger.disk import Disk
+from pipeline.ledger.log import HEAD, Head, write_head
 from pipeline.ledger.store import FORMAT, Store, Writer
 
 
@@ -41,6 +44,18 @@ def refusal(root: Path, *, create: bool = False) -> str:
 
 def logs(root: Path) -> list[Path]:
     return sorted((root / "_delta_log").glob("[0-9]*.json"))
+
+
+def unacknowledge(root: Path) -> None:
+    """Puts the head back to before the last commit, as where the power fails before the command has said that it is done."""
+    head = root / HEAD
+    version = len(logs(root)) - 2
+    if version < 0:
+        head.unlink()
+        return
+    log = logs(root)[version]
+    name = log.relative_to(root).as_posix()
+    write_head(Disk(root), Head(version, {name: hashlib.sha256(log.read_bytes()).hexdigest()}))
 
 
 def segments(root: Path) -> set[str]:
@@ -91,7 +106,7 @@ def test_a_kind_replaced_holds_what_the_commit_wrote_alone(tmp_path: Path) -> No
 
 def test_a_segment_replaced_stays_for_an_hour_however_old_it_is(tmp_path: Path) -> None:
     add(tmp_path, 1, waiting=[1])
-    (old,) = Store.open(tmp_path).files("waiting")
+    (old,) = map(Path, Store.open(tmp_path).files("waiting"))
     os.utime(old, (0, 0))
     with Store.open(tmp_path).writing() as writer:
         writer.replace("waiting")
@@ -136,21 +151,39 @@ def test_many_commits_pass_a_checkpoint(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 100])
-def test_a_torn_checkpoint_is_set_aside(kept: int, tmp_path: Path) -> None:
+def test_a_checkpoint_torn_before_the_head_knew_it_is_set_aside(kept: int, tmp_path: Path) -> None:
     for run in range(1, 51):
         add(tmp_path, run, lines=[run])
     (checkpoint,) = (tmp_path / "_delta_log").glob("*.checkpoint.parquet")
+    log = logs(tmp_path)[-1]
+    digest = hashlib.sha256(log.read_bytes()).hexdigest()
+    write_head(Disk(tmp_path), Head(50, {log.relative_to(tmp_path).as_posix(): digest}))
     checkpoint.write_bytes(checkpoint.read_bytes()[:kept])
     assert numbers(tmp_path) == list(range(1, 51))
     add(tmp_path, 51, lines=[51])
     assert (Store.open(tmp_path).run, len(numbers(tmp_path))) == (51, 51)
-    assert (tmp_path / "_delta_log" / f"torn-{checkpoint.name}").exists()
+    assert list((tmp_path / "_delta_log").glob(f"torn-{checkpoint.name}-*"))
+
+
+@pytest.mark.parametrize("name", ["00000000000000000050.checkpoint.parquet", "_last_checkpoint"])
+def test_a_checkpoint_that_was_changed_is_not_read(name: str, tmp_path: Path) -> None:
+    for run in range(1, 53):
+        add(tmp_path, run, lines=[run])
+    changed = tmp_path / "_delta_log" / name
+    flip(changed)
+    assert refusal(tmp_path).startswith(f"{changed}: a checkpoint of the log is not what was written")
+    for path in [*changed.parent.glob("*.checkpoint.parquet"), changed.parent / "_last_checkpoint"]:
+        path.unlink()
+    assert numbers(tmp_path) == list(range(1, 53)), "what the sentence says to do"
+    add(tmp_path, 53, lines=[53])
+    assert Store.open(tmp_path).broken_files() == []
 
 
 @pytest.mark.parametrize("kept", [0, 60, -30])
 def test_a_torn_last_log_is_set_aside_and_the_ledger_goes_on(kept: int, tmp_path: Path) -> None:
     add(tmp_path, 1, lines=[1])
     add(tmp_path, 2, lines=[2])
+    unacknowledge(tmp_path)
     torn = logs(tmp_path)[-1]
     torn.write_bytes(torn.read_bytes()[:kept] if kept else b"")
     assert (Store.open(tmp_path).run, numbers(tmp_path)) == (1, [1]), "a reader sees the ledger before it"
@@ -163,9 +196,57 @@ def test_a_torn_last_log_is_set_aside_and_the_ledger_goes_on(kept: int, tmp_path
     assert len(list((tmp_path / "_delta_log").glob("torn-*"))) == 1
 
 
+def test_a_last_log_cut_between_two_of_its_lines_is_torn(tmp_path: Path) -> None:
+    add(tmp_path, 1, lines=[1])
+    add(tmp_path, 2, lines=[2], marks=[2])
+    unacknowledge(tmp_path)
+    torn = logs(tmp_path)[-1]
+    torn.write_bytes(b"\n".join(torn.read_bytes().splitlines()[:2]) + b"\n")
+    assert (Store.open(tmp_path).run, numbers(tmp_path)) == (1, [1])
+
+
+@pytest.mark.parametrize("content", [b"", b"{", None])
+def test_the_last_log_of_a_run_that_was_reported_as_done_is_never_taken_for_torn(
+    content: bytes | None, tmp_path: Path
+) -> None:
+    add(tmp_path, 1, lines=[1])
+    last = logs(tmp_path)[-1]
+    if content is None:
+        last.unlink()
+    else:
+        last.write_bytes(content)
+    assert str(last) in refusal(tmp_path)
+    assert str(last) in refusal(tmp_path, create=True)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_log_file_with_another_byte_is_named(number: int, tmp_path: Path) -> None:
+    add(tmp_path, 1, lines=[1])
+    add(tmp_path, 2, lines=[2])
+    flip(logs(tmp_path)[number])
+    assert refusal(tmp_path).startswith(str(logs(tmp_path)[number]))
+
+
+def test_a_log_file_before_the_checkpoint_is_looked_at_by_check_alone(tmp_path: Path) -> None:
+    for run in range(1, 53):
+        add(tmp_path, run, lines=[run])
+    flip(logs(tmp_path)[7])
+    name = logs(tmp_path)[7].relative_to(tmp_path).as_posix()
+    assert [found for found, _ in Store.open(tmp_path).broken_files()] == [name]
+
+
+def test_a_head_that_was_changed_is_said_and_not_believed(tmp_path: Path) -> None:
+    add(tmp_path, 1, lines=[1])
+    flip(tmp_path / HEAD)
+    assert (numbers(tmp_path), [name for name, _ in Store.open(tmp_path).broken_files()]) == ([1], [HEAD])
+    add(tmp_path, 2, lines=[2])
+    assert Store.open(tmp_path).broken_files() == []
+
+
 def test_a_torn_first_log_is_no_ledger_yet(tmp_path: Path) -> None:
     add(tmp_path, 1, lines=[1])
     logs(tmp_path)[1].unlink()
+    (tmp_path / HEAD).unlink()
     logs(tmp_path)[0].write_bytes(b'{"proto')
     assert "there is no ledger store here" in refusal(tmp_path)
     add(tmp_path, 1, lines=[7])
@@ -175,14 +256,14 @@ def test_a_torn_first_log_is_no_ledger_yet(tmp_path: Path) -> None:
 def test_a_torn_log_in_between_is_said(tmp_path: Path) -> None:
     for run in (1, 2, 3):
         add(tmp_path, run, lines=[run])
-    logs(tmp_path)[2].write_bytes(b"")
-    logs(tmp_path)[1].unlink()
-    assert "the log of this ledger cannot be read" in refusal(tmp_path)
+    missing = logs(tmp_path)[1]
+    missing.unlink()
+    assert refusal(tmp_path).startswith(f"{missing}: a file of the log is missing")
 
 
 def test_a_segment_that_is_missing_or_short_is_named(tmp_path: Path) -> None:
     add(tmp_path, 1, lines=[1])
-    (path,) = Store.open(tmp_path).files("lines")
+    (path,) = map(Path, Store.open(tmp_path).files("lines"))
     content = path.read_bytes()
     path.write_bytes(content[:-1])
     assert refusal(tmp_path).startswith(f"{path}: a segment that the log names is missing or has another size")
@@ -193,11 +274,14 @@ def test_a_segment_that_is_missing_or_short_is_named(tmp_path: Path) -> None:
 
 def test_a_segment_with_another_byte_is_named(tmp_path: Path) -> None:
     add(tmp_path, 1, lines=[1], marks=[2])
-    (path,) = Store.open(tmp_path).files("lines")
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(bytes(content))
-    assert Store.open(tmp_path).broken_segments() == [path.relative_to(tmp_path).as_posix()]
+    (path,) = map(Path, Store.open(tmp_path).files("lines"))
+    flip(path)
+    store = Store.open(tmp_path)
+    assert store.broken_segments() == [path.relative_to(tmp_path).as_posix()]
+    store.verify(["marks"])
+    with pytest.raises(StoreError, match="a segment is not what was written") as caught:
+        store.verify()
+    assert str(path) in str(caught.value)
 
 
 def test_a_second_writer_waits_then_ends_with_a_sentence(tmp_path: Path) -> None:
@@ -243,7 +327,11 @@ def test_a_commit_that_comes_between_column_and_rows_is_refused(
 
 
 def test_a_later_format_is_refused(tmp_path: Path) -> None:
-    add(tmp_path, 1, lines=[1])
+    with Store.open(tmp_path, create=True).writing() as writer:
+        writer.commit(1, {})
+    unacknowledge(tmp_path)
+    logs(tmp_path)[1].unlink()
+    unacknowledge(tmp_path)
     log = logs(tmp_path)[0]
     log.write_text(log.read_text().replace(f'"lettrage.format":"{FORMAT}"', f'"lettrage.format":"{FORMAT + 1}"'))
     assert f"this ledger has format {FORMAT + 1}, and this version of lettrage reads formats up to" in refusal(tmp_path)
@@ -261,6 +349,13 @@ def test_another_directory_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "other" / "_delta_log").mkdir(parents=True)
     (tmp_path / "other" / "_delta_log" / "notes").touch()
     assert "holds other files and no ledger" in refusal(tmp_path / "other", create=True)
+
+
+def flip(path: Path) -> None:
+    """Changes a bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
 
 
 @contextmanager

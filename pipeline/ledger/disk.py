@@ -1,0 +1,190 @@
+"""Where a store's files are: a directory. Everything that touches its disk goes through here.
+
+Names are relative to the store, with `/` in them on every system. What is written under its own name is on the disk,
+whole, before the name is there; `durable` makes the names themselves last (POSIX: fsync of a file says nothing of the
+directory that names it).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from pipeline.errors import StoreBusyError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+_LOCK = ".lock"
+#: what a file is called until it is whole
+_UNFINISHED = ".writing-"
+
+
+class Disk:
+    """A directory as the place of a store."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+
+    def __str__(self) -> str:
+        return str(self.root)
+
+    @property
+    def address(self) -> str:
+        """What deltalake opens."""
+        return str(self.root)
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """What deltalake needs besides the address."""
+        return {}
+
+    @property
+    def readable_roots(self) -> list[Path]:
+        """The directories that SQL over this store reads from."""
+        return [self.root]
+
+    def at(self, name: str) -> str:
+        """What a reader of Parquet files opens."""
+        return str(self.root / name)
+
+    def exists(self) -> bool:
+        """Whether there is a directory, or anything else of that name."""
+        return self.root.exists()
+
+    def is_directory(self) -> bool:
+        """Whether what is there can hold a store."""
+        return self.root.is_dir()
+
+    def sizes(self) -> dict[str, int]:
+        """Every file of the place, at any depth, with its size; a link is what it leads to."""
+        found: dict[str, int] = {}
+        folders = [""]
+        while folders:
+            folder = folders.pop()
+            try:
+                entries = list(os.scandir(self.root / folder))
+            except FileNotFoundError:  # a folder that goes while it is looked at is none
+                continue
+            for entry in entries:
+                name = f"{folder}/{entry.name}" if folder else entry.name
+                if entry.is_dir():
+                    folders.append(name)
+                    continue
+                try:
+                    found[name] = entry.stat().st_size
+                except FileNotFoundError:
+                    continue
+        return found
+
+    def read(self, name: str) -> bytes:
+        """The content of a file. Raises: OSError."""
+        return (self.root / name).read_bytes()
+
+    def digest(self, name: str) -> str:
+        """SHA-256 of the content of a file, in hexadecimal. Raises: OSError."""
+        with (self.root / name).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def modified(self, name: str) -> float:
+        """When a file was written, in seconds since 1970. Raises: OSError."""
+        return (self.root / name).stat().st_mtime
+
+    def begin(self, folder: str) -> Path:
+        """A path of a name that nobody looks for, to write a new file to. Raises: OSError."""
+        (self.root / folder).mkdir(parents=True, exist_ok=True)
+        return self.root / folder / f"{_UNFINISHED}{uuid.uuid4().hex}"
+
+    def finish(self, path: Path, name: str) -> None:
+        """Gives a file that was begun its name, once its content is on the disk. Raises: OSError."""
+        _fsync(path)
+        path.replace(self.root / name)
+
+    def put(self, name: str, content: bytes) -> None:
+        """Writes a small file, whole or not at all, in place of what had its name. Raises: OSError."""
+        folder = name.rpartition("/")[0]
+        path = self.begin(folder)
+        try:
+            path.write_bytes(content)
+            self.finish(path, name)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        _fsync(self.root / folder)
+
+    def durable(self, names: Iterable[str], *, content: bool = False) -> None:
+        """Makes the names of files last, their folders up to the store's own parent; with `content` what they hold too.
+
+        Raises: OSError.
+        """
+        folders = {self.root, self.root.parent}
+        for name in names:
+            path = self.root / name
+            if content:
+                _fsync(path)
+            folders |= {self.root / parent for parent in Path(name).parents}
+        for folder in sorted(folders, reverse=True):  # what is inside first
+            _fsync(folder)
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Removes files; one that is gone already is as good."""
+        for name in names:
+            (self.root / name).unlink(missing_ok=True)
+
+    def set_aside(self, name: str) -> str:
+        """Gives a file a name by which nobody takes it for what it was; returns that name. Raises: OSError."""
+        folder, _, last = name.rpartition("/")
+        aside = f"{folder}/torn-{last}-{uuid.uuid4().hex[:8]}"
+        (self.root / name).replace(self.root / aside)
+        _fsync(self.root / folder)
+        return aside
+
+    @contextmanager
+    def locked(self, wait: float) -> Iterator[None]:
+        """Keeps every other writer of this machine out. The system drops the lock of a process that dies.
+
+        Raises: StoreBusyError where another process holds it for longer than `wait` seconds, StoreError where the place
+        cannot be written.
+        """
+        lock = FileLock(self.root / _LOCK)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=wait)
+        except Timeout:  # which is an OSError
+            raise StoreBusyError(
+                "another process is writing this ledger", where=str(self.root / _LOCK), mend="try again when it is done"
+            ) from None
+        except OSError as error:
+            raise StoreError(
+                f"the store cannot be written ({error.strerror or error})",
+                where=str(self.root),
+                mend="mend its rights, then give the command again: the ledger is as it was",
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @staticmethod
+    def is_lock(name: str) -> bool:
+        """Whether a file is the place's lock."""
+        return name == _LOCK
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a file was begun and never finished: nobody looks for it, and the next writer removes it."""
+    return name.rpartition("/")[2].startswith(_UNFINISHED)
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
