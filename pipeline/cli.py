@@ -473,17 +473,19 @@ def show_balances(
     help="Take the name as this alone.  [default: whatever it names]",
 )
 @click.option("--legal-entity", default=None, help="Tell nothing of other legal entities.")
+@click.option("--as-of", "as_of_run", type=int, default=None, metavar="RUN", help="What was known after a run.")
 @_as_json
-def explain(store: Path, what: str, kind: Any, legal_entity: str | None, as_json: bool) -> None:
+def explain(store: Path, what: str, kind: Any, legal_entity: str | None, as_of_run: int | None, as_json: bool) -> None:
     """Tell the story of WHAT: an entry (FR01/VE/2026/12), a document's id, or an employee's code.
 
     Which run, batch and version made each line, what took it back, its letterings and what each delettering was for.
     """
+    from pipeline.ledger.as_of import AsOf
     from pipeline.ledger.store import Store
     from pipeline.ledger.story.explain import explain as tell
     from pipeline.ledger.story.text import as_text
 
-    told = tell(Store.open(store), what, kind=kind, legal_entity=legal_entity)
+    told = tell(Store.open(store), what, kind=kind, legal_entity=legal_entity, as_of=AsOf(as_of_run))
     click.echo(json.dumps(told.as_dict(), ensure_ascii=False, indent=2) if as_json else as_text(told))
 
 

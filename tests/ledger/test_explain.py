@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import UsageError
+from pipeline.ledger.as_of import AsOf
 from pipeline.ledger.reading import ledger_session
 from pipeline.ledger.store import Store
 from pipeline.ledger.story.explain import explain
@@ -463,6 +464,21 @@ def test_an_id_that_names_several_things_tells_all_of_them(company: Company) -> 
         assert re.search(rf"^{heading}\b", said, re.MULTILINE)
     assert [one["subject"] for one in stories(company, "E3", kind="employee")[0]] == ["employee"]
     assert len(stories(company, "E3", kind="document")[0]) == 3
+
+
+def test_as_of_a_run_nothing_is_known_of_those_after_it(small_ledger: Company, company: Company) -> None:
+    told, said = story(small_ledger, "R1", as_of=AsOf(1))
+    assert [run["run"] for run in told["runs"]] == [1]
+    assert [entry["reversed_by"] for entry in events(told, "entry")] == [None, None]
+    assert [lettering["delettered_run"] for lettering in events(told, "lettering")] == [None]
+    assert (told["standing"][0]["version"], told["open_items"]) == (1, [])
+    assert said == small_ledger.invoke("explain", "R1", "--as-of", "1").stdout.rstrip("\n")
+    (finding,) = events(story(small_ledger, "R9", as_of=AsOf(2))[0], "finding")
+    assert finding["last_run"] == 2
+    assert [events(story(company, "OU", as_of=AsOf(run))[0], "export") != [] for run in (1, 2)] == [False, True]
+    for what, run in (("PO2", 2), ("R1", 4)):
+        with pytest.raises(UsageError):
+            explain(Store.open(small_ledger.store), what, as_of=AsOf(run))
 
 
 def test_the_command_prints_both(company: Company) -> None:

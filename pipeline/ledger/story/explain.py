@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from pipeline.ledger.as_of import NOW
 from pipeline.ledger.reading import ledger_session
 from pipeline.ledger.story.naming import HERE, Kind, Subject, subjects
 from schemas.currencies import MINOR_UNITS
@@ -21,6 +22,7 @@ from schemas.currencies import MINOR_UNITS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pipeline.ledger.as_of import AsOf
     from pipeline.ledger.store import Store
     from pipeline.sql import Session
 
@@ -73,29 +75,37 @@ class Explanation:
         return asdict(self)
 
 
-def explain(store: Store, what: str, *, kind: Kind | None = None, legal_entity: str | None = None) -> Explanation:
+def explain(
+    store: Store,
+    what: str,
+    *,
+    kind: Kind | None = None,
+    legal_entity: str | None = None,
+    as_of: AsOf = NOW,
+) -> Explanation:
     """Tells the story of whatever `what` names: LEGAL_ENTITY/JOURNAL_CODE/FISCAL_YEAR/NUMBER, a document, an employee.
 
-    kind: it is meant as that alone. legal_entity: nothing of another one is told.
-    Raises: UsageError where it names nothing.
+    kind: it is meant as that alone. legal_entity: nothing of another one is told. as_of: what was known after that run.
+    Raises: UsageError where it names nothing, or the ledger has no such run.
     """
-    with ledger_session(store) as session:
+    run = as_of.run_of(store)
+    with ledger_session(store, as_of=as_of) as session:
         found = subjects(session, what, kind=kind, legal_entity=legal_entity)
-        stories = [_story(session, subject, legal_entity) for subject in found]
-    return Explanation(what, store.run, stories)
+        stories = [_story(session, subject, legal_entity, run) for subject in found]
+    return Explanation(what, run, stories)
 
 
 # ------------------------------------------------------------------------------------------------------- gathering
 
 
-def _story(session: Session, subject: Subject, legal_entity: str | None) -> Story:
+def _story(session: Session, subject: Subject, legal_entity: str | None, run: int) -> Story:
     """Gathers what is known of a subject and puts it in order."""
     key = {"legal_entity": legal_entity, **subject.key}
     _run(session, f"lines_of_{subject.kind}", "story_lines", **key)
     for table in ("story_entries", "story_letterings", "story_lettering_lines", "contra_entries", "delettering_causes"):
         _run(session, table, **key)
     told = _Told(session)
-    events = [*told.entries(subject.kind), *told.letterings(), *told.payments(), *told.exports()]
+    events = [*told.entries(subject.kind), *told.letterings(), *told.payments(), *told.exports(run)]
     if subject.kind == "entry":
         (entry,) = _rows(session, "select * from story_entries")
         made_by = {name: entry[name] for name in ("document_kind", "document", "legal_entity", "run")}
@@ -295,10 +305,10 @@ class _Told:
             )
         return events
 
-    def exports(self) -> list[Row]:
-        """The exports that took entries, as they stand, after the run as of which they read the ledger."""
+    def exports(self, run: int) -> list[Row]:
+        """The exports, up to those of `run`, that took entries: as they stand, after the run that they read."""
         events: dict[int, Row] = {}
-        for row in _query(self.session, "story_exports"):
+        for row in _query(self.session, "story_exports", run=run):
             (plain,) = self.plain([row])
             number = row["export_number"]
             event = events.setdefault(

@@ -1,4 +1,5 @@
 -- The exports that took entries of the story, as they stand: one row per (export, entry).
+-- $run: those that read the ledger as of a run up to it; whether they still stand is that of now.
 -- In: stored_exports, stored_export_entries, story_entries. Out: story_exports. Spec: section 6, "Exports".
 with
 
@@ -37,6 +38,7 @@ select
     taken_entries.entry_number
 from taken_entries
 inner join latest_exports on taken_entries.export_number = latest_exports.export_number
+where latest_exports.run <= $run
 order by
     latest_exports.export_number,
     taken_entries.journal_code,
