@@ -42,19 +42,20 @@ class Balances:
 def balances(store: Store, *, entity: str | None = None, as_of: AsOf = NOW) -> Balances:
     """Gives the accounts, of one legal entity or of all.
 
-    Raises: UsageError where the ledger has no such run or legal entity.
+    Raises: UsageError where the ledger has no such run or legal entity, StoreError where what is read is not what was
+    written.
     """
-    return _told(store, entity, as_of, "balances")
+    return _told(store, entity, as_of, "balances", state="balances")
 
 
 def employee_accounts(store: Store, *, entity: str | None = None, as_of: AsOf = NOW) -> Balances:
     """Gives the employees' accounts, likewise."""
-    return _told(store, entity, as_of, "employee_accounts")
+    return _told(store, entity, as_of, "employee_accounts", state="employee_state")
 
 
 def open_items(store: Store, *, entity: str | None = None, as_of: AsOf = NOW) -> Balances:
     """Gives what is open on the employees' accounts, likewise, and what it adds up to for each employee."""
-    with ledger_session(store, as_of=as_of) as session:
+    with _session(store, as_of, "open_lines") as session:
         _demand(session, entity)
         session.run(HERE / "open_items.sql", entity=entity)
         items = session.query(
@@ -72,8 +73,13 @@ def open_items(store: Store, *, entity: str | None = None, as_of: AsOf = NOW) ->
     return Balances(AsOf(as_of.run_of(store), as_of.on), {"open_items": items, "open_balances": sums})
 
 
-def _told(store: Store, entity: str | None, as_of: AsOf, table: str) -> Balances:
-    with ledger_session(store, as_of=as_of) as session:
+def _session(store: Store, as_of: AsOf, state: str) -> Session:
+    """Opens the ledger of then to read a kind of its state, or the lines that it is told from on a day."""
+    return ledger_session(store, as_of=as_of, kinds=None if as_of.on else (state, "reference"))
+
+
+def _told(store: Store, entity: str | None, as_of: AsOf, table: str, *, state: str) -> Balances:
+    with _session(store, as_of, state) as session:
         _demand(session, entity)
         rows = session.query(output_query(session, table))
     if entity is not None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from pipeline.ledger.store import Store
 
+#: what is read where no day is given
+_STATE = ("balances", "employee_state", "findings", "payments", "runs", "series")
+
 
 @dataclass(frozen=True)
 class Status:
@@ -41,9 +44,9 @@ class Status:
 def status(store: Store, *, as_of: AsOf = NOW) -> Status:
     """Looks at a ledger; entry lines are read where a day is given alone.
 
-    Raises: UsageError where the ledger has no such run.
+    Raises: UsageError where the ledger has no such run, StoreError where what is read is not what was written.
     """
-    with ledger_session(store, as_of=as_of) as session:
+    with ledger_session(store, as_of=as_of, kinds=None if as_of.on else _STATE) as session:
 
         def rows(query: str) -> list[dict[str, Any]]:
             return session.query(query).to_dicts()

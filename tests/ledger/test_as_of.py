@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
@@ -21,6 +23,7 @@ from pipeline.ledger.store import Store
 from schemas import LEDGER
 from tests.conformance.test_engine import CASES
 from tests.support import Company, advance, expense, order, report
+from tests.tidy.tree import ROOT
 
 JANUARY, FEBRUARY = date(2026, 1, 31), date(2026, 2, 28)
 
@@ -87,7 +90,7 @@ def test_a_store_whose_findings_were_replaced_by_each_run_is_read_as_before(ledg
     with store.writing() as writer:
         rows = pl.concat([pl.read_parquet(path) for path in store.files("findings")])
         writer.replace("findings")
-        writer.write("findings", rows.filter(run=3))
+        writer.write("findings", rows.filter(run=3), runs=(3, 3))
         writer.commit(None, {})
     assert {name: frame.equals(now[name]) for name, frame in then(ledger, run=3).items()} == dict.fromkeys(now, True)
     ledger.run()
@@ -293,7 +296,7 @@ def test_employees_and_open_items_are_two_questions(ledger: Company) -> None:
 
 
 def test_without_a_day_no_entry_line_is_read(ledger: Company) -> None:
-    """The lines' segments keep their ends, by which they are opened, and lose what they hold."""
+    """The lines' segments keep their ends, by which tables are named, and lose what they hold."""
     for path in ledger.store.glob("kind=entry_lines/*.parquet"):
         size, footer = path.stat().st_size, int.from_bytes(path.read_bytes()[-8:-4], "little") + 8
         assert pq.read_metadata(path).num_rows > 0
@@ -303,3 +306,31 @@ def test_without_a_day_no_entry_line_is_read(ledger: Company) -> None:
         for look in (balances, employee_accounts, open_items, status):
             look(store, as_of=as_of)
     assert ledger.invoke("balances", "--as-of-date", "2026-01-31").exit_code == 1
+
+
+# ------------------------------------------------------------------------------------------------------------ the page
+
+PAGE = (ROOT / "docs" / "time-travel.md").read_text(encoding="utf-8")
+
+
+def test_the_examples_of_the_page_are_what_the_commands_print(small_ledger: Company) -> None:
+    blocks = re.findall(r"^```\n(\$ .*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    examples = [example for block in blocks for example in re.split(r"^\$ lettrage ", block, flags=re.MULTILINE)[1:]]
+    assert len(examples) == 3
+    for example in examples:
+        command, _, printed = example.partition("\n")
+        result = small_ledger.invoke(*command.replace(" --store books", "").split())
+        assert result.stdout.strip() == printed.strip(), command
+
+
+def test_the_sql_of_the_page_tells_the_same_from_a_dump(
+    small_ledger: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dump(Store.open(small_ledger.store), tmp_path / "tables")
+    monkeypatch.chdir(tmp_path)
+    [query] = re.findall(r"^```sql\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    found = duckdb.sql(query).pl()
+    made = open_items(Store.open(small_ledger.store), as_of=AsOf(2, date(2026, 2, 2))).tables["open_items"]
+    assert found.height > 0
+    assert found["owed"].to_list() == made["owed"].to_list()
+    assert found.drop("owed").equals(made.select(found.drop("owed").columns))
