@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pytest
@@ -65,6 +66,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
             report("1A2", employee="E2"),
             report("LO", employee="E4"),
             report("WA", employee="E7"),
+            report("GO", status="cancelled"),
         ],
         expenses=[
             of("CANCEL", "CO"),
@@ -76,7 +78,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
             of("TAKEN", "TK"),
             of("A", "B1"),
             of("A/B", "B2"),
-            of("OUT", "OU"),
+            of("OUT", "OU", label="Train\n  to Lyon"),
             of("IDS", "E3"),
             of("TN01", "TN", currency="TND", gross="1234.500"),
             of("ONE", "1A2"),
@@ -92,6 +94,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
             pay("IDS", "E3"),
             pay("TN01", "PT"),
             pay("LEFT", "PL"),
+            pay("FR01", "PF", bank_account="BNP"),
         ],
     )
     tables["employees"].append(tables["employees"][0] | {"employee": "E7", "name": "Di Roux"})
@@ -128,6 +131,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
     return made
 
 
+@cache
 def stories(company: Company, what: str, **asked: Any) -> tuple[list[Row], str]:
     """Gives what the command prints for machines and for people, and holds the text to the JSON: it says no more."""
     told = explain(Store.open(company.store), what, **asked)
@@ -333,6 +337,16 @@ def test_a_version_that_says_nothing_new_is_taken_over(company: Company) -> None
     assert "version 2 of expense report TK for TAKEN: approved, taken over, nothing new to post" in said
 
 
+def test_a_document_cancelled_before_anything_was_posted_says_so(company: Company) -> None:
+    told, said = story(company, "GO")
+    assert [(event["state"], event["posts"]) for event in events(told, "version")] == [("cancelled", False)]
+    assert "version 1 of expense report GO: cancelled, nothing of it was ever posted" in said
+
+
+def test_an_order_names_the_bank_account_that_it_pays_from(company: Company) -> None:
+    assert "FR01: version 1, active, posted, from bank account BNP" in story(company, "PF")[1]
+
+
 def test_a_document_that_waits_tells_what_the_quarantine_found_and_nothing_posted(small_ledger: Company) -> None:
     told, said = story(small_ledger, "R9")
     assert [(row["legal_entity"], row["state"]) for row in told["standing"]] == [(None, "quarantined")]
@@ -405,7 +419,7 @@ def test_codes_with_slashes_are_held_against_the_ledger(company: Company) -> Non
 
 
 def test_exports_that_took_an_entry_are_told_as_they_stand(company: Company) -> None:
-    for what in ("OU", "OUT/NDF/2026/1"):
+    for what in ("OU", "OUT/NDF/2026/1"):  # its label has two lines, the story one
         told, said = story(company, what)
         assert [
             (event["run"], event["export_number"], event["status"], event["entries"])
@@ -413,6 +427,7 @@ def test_exports_that_took_an_entry_are_told_as_they_stand(company: Company) -> 
         ] == [(2, 1, "cancelled", ["OUT/NDF/2026/1"]), (2, 2, "recorded", ["OUT/NDF/2026/1"])]
         assert "export 1 of 2026-03-02, profile csv, format csv, cancelled since, its entries are free again" in said
         assert "export 2 of 2026-03-02, profile csv, format csv, recorded; took OUT/NDF/2026/1" in said
+        assert "charge: Train to Lyon, expense X1 (train)" in said
 
 
 # -------------------------------------------------------------------------------------------------------- accounts

@@ -46,7 +46,7 @@ def _document_heading(story: Row) -> list[str]:
         f"{_document(key)}{whose}",
         *(
             f"{_entity(row)}: version {row['version']}, {row['status'] or 'no status'}, {row['state']}"
-            + (f", paid from bank account {row['bank_account']}" if row["bank_account"] else "")
+            + (f", from bank account {row['bank_account']}" if row["bank_account"] else "")
             for row in story["standing"]
         ),
     ]
@@ -219,7 +219,8 @@ def _said(line: Row) -> str:
         *(f"{axis} {section}" for axis, section in line["sections"].items()),
     ]
     role = line["role"].replace("_", " ")
-    return ", ".join([f"{role}: {line['label']}", *more])
+    # A label may hold anything, line breaks too.
+    return ", ".join([f"{role}: {' '.join(line['label'].split())}", *more])
 
 
 def _foreign_lines(lines: list[Row]) -> list[str]:
