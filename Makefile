@@ -66,6 +66,11 @@ test-oldest: ## Run the fast tests with the oldest versions that pyproject.toml 
 test-deep: install ## Try many more random companies than CI does, new ones each time
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest -n auto --timeout 3600 tests/properties $(ARGS)
 
+SECONDS ?= 60
+.PHONY: torture
+torture: install ## Kill, corrupt and crowd a ledger for SECONDS, cut its power; prints the figures, keeps what fails
+	$(BIN)/python -m tests.torture --seconds $(SECONDS) $(ARGS)
+
 .PHONY: coverage
 coverage: install ## Run the fast tests, then tell which branches they leave out
 	$(BIN)/pytest -n auto -m "not slow" --cov --cov-report=term --cov-report=html $(ARGS)
@@ -115,7 +120,7 @@ pre-commit: install ## Have git run the linters before each commit
 
 .PHONY: system-packages
 system-packages: ## Install the programs that some tests call (Debian, as root); those tests are skipped without
-	@missing=""; for program in xmllint hledger ledger soffice; do \
+	@missing=""; for program in xmllint hledger ledger soffice strace; do \
 		command -v $$program >/dev/null || missing="$$missing $$program"; \
 	done; \
 	if [ -z "$$missing" ]; then \
@@ -126,5 +131,5 @@ system-packages: ## Install the programs that some tests call (Debian, as root);
 		echo "system packages: installing$$missing"; \
 		export DEBIAN_FRONTEND=noninteractive; \
 		timeout 300 apt-get update -qq && timeout 900 apt-get install -qq -y --no-install-recommends \
-			libxml2-utils hledger ledger libreoffice-calc-nogui </dev/null >/dev/null; \
+			libxml2-utils hledger ledger libreoffice-calc-nogui strace </dev/null >/dev/null; \
 	fi
