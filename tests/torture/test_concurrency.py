@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.torture.rounds import LIBRARIES, at_once
-from tests.torture.world import READERS, World
+from tests.torture.world import READERS, STORIES, World
 
 ROUNDS = 50
 #: what is given at once; a step that stands twice is the same batch given twice
@@ -38,6 +38,15 @@ def test_a_round_of_writers(number: int, world: World, tmp_path: Path) -> None:
     steps = PAIRS[number % len(PAIRS)]
     found = at_once(world, tmp_path, ("first",), steps, random.Random(number))
     assert len(found.order) + found.refused == len(steps)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("compact" not in STORIES, reason="there is no compaction yet")
+@pytest.mark.parametrize(
+    "steps", [("third", "compact"), ("compact", "third"), ("compact", "export"), ("compact", "compact")]
+)
+def test_a_compaction_meanwhile(steps: tuple[str, ...], world: World, tmp_path: Path) -> None:
+    at_once(world, tmp_path, STORIES["compact"], steps, random.Random(1), ("dump", "duckdb"))
 
 
 @pytest.mark.slow

@@ -40,4 +40,4 @@ def test_every_state_of_the_disk(step: str, part: int, world: World, story: Tell
         outcomes[suffer(world, tmp_path / "disk", told, loss, go_on=go_on)] += 1
         forget(tmp_path / "disk")
     assert outcomes[True]
-    assert outcomes[False]
+    assert outcomes[False] or step == "compact", "a compaction is seen by nobody"

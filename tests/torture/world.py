@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from pipeline.cli import main
 from pipeline.errors import LettrageError
 from pipeline.exports.export import exports
 from pipeline.ledger.check import check
@@ -71,6 +72,8 @@ STORIES: dict[str, tuple[str, ...]] = {
     "axis": ("first", "second"),
     "export": ("first", "second"),
 }
+if "compact" in main.commands:
+    STORIES["compact"] = ("first", "second", "axis", "other")
 READERS = ["dump", "status", "preview", "exports"]
 EXPORT = ["--format", "csv", "--entity", "FR01", "--from", "2026-01-01", "--through", "2026-03-31"]
 
@@ -155,11 +158,11 @@ class World:
         ledger = Store.open(store, create=True)
         if ledger.run == 0:
             return None
-        named = {str(path) for kind in STORED for path in ledger.files(kind)}
-        read = hashlib.sha256(repr((is_checked, ledger.run, sorted(Path(name).name for name in named))).encode())
+        named = {Path(path).name for kind in STORED for path in ledger.files(kind)}
+        read = hashlib.sha256(repr((is_checked, ledger.run, sorted(named))).encode())
         for path in sorted(store.rglob("*")):
             if path.is_file() and (
-                path.parent.parent != store or path.parent.name[:5] != "kind=" or str(path) in named
+                path.parent.parent != store or path.parent.name[:5] != "kind=" or path.name in named
             ):
                 read.update(repr((path.relative_to(store).as_posix(), path.read_bytes())).encode())
         if read.digest() not in self._seen:
@@ -215,7 +218,11 @@ class World:
         raise violation
 
     def finish(self, store: Path, done: tuple[str, ...], step: str, *, is_in: bool, then: tuple[str, ...] = ()) -> None:
-        """Does a step that was interrupted, where it is not in, and those after it; holds as `go_on`."""
+        """Does a step that was interrupted, where it is not in, and those after it; holds as `go_on`.
+
+        A compaction is done again in any case: no reader sees whether it is in.
+        """
+        is_in = is_in and step != "compact"
         self.go_on(store, (*done, step) if is_in else done, then if is_in else (step, *then))
 
     def go_on(self, store: Path, done: tuple[str, ...], steps: tuple[str, ...]) -> None:
