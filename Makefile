@@ -108,7 +108,7 @@ bench: install ## Measure exports on a ledger of SIZE lines beside DuckDB's COPY
 
 .PHONY: lock
 lock: install ## Compile requirements/*.txt; ARGS=--upgrade takes newer versions
-	$(COMPILE) $(ARGS) --output-file requirements/lock.txt
+	$(COMPILE) $(ARGS) --extra s3 --output-file requirements/lock.txt
 	$(COMPILE) $(ARGS) --extra dev --output-file requirements/dev.txt
 	$(COMPILE) $(ARGS) --extra dev --resolution lowest-direct --output-file requirements/oldest.txt
 

@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from pipeline.errors import InvariantError, RunError
 from pipeline.ledger import chain
-from pipeline.ledger.reading import attach_stored
+from pipeline.ledger.reading import attach_runs, attach_stored
 from pipeline.ledger.reference import stored_reference
 from pipeline.ledger.store import Store
 from pipeline.pay.pay import pay
@@ -165,7 +165,7 @@ def _session(ledger: Store, directories: list[Path], threads: int | None, memory
 def _attach(session: Session, ledger: Store) -> None:
     """Gives a session what a run reads of the ledger. Raises: StoreError naming a segment that was changed since."""
     ledger.verify(_STATE)
-    attach_stored(session, ledger)
+    attach_stored(session, ledger, kinds=_STATE)
 
 
 @contextmanager
@@ -208,7 +208,7 @@ def _compute(
     progress("judge")
     judge(session)
     progress("post")
-    post_documents(session, lambda runs: ledger.verify(["entry_lines"], runs=runs))
+    post_documents(session, lambda runs: attach_runs(session, ledger, "entry_lines", runs))
     # Payments come after the documents of the run, so that an order pays what came with it (spec §6).
     progress("pay")
     pay(session)

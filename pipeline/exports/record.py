@@ -223,6 +223,7 @@ def _exports(store: Store) -> pl.DataFrame:
 
     A column that an older version did not write is null.
     """
+    store.verify(["exports"])
     files = store.files("exports")
     if not files:
         return pl.DataFrame(schema=_schema())

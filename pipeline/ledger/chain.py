@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from pipeline.ledger.reading import stored_rows
+from pipeline.ledger.reading import rows_of_files, stored_rows
 from pipeline.sql import Session, identifier
 from schemas import STORED
 from schemas.table import columns, key, validate
@@ -63,7 +63,7 @@ def commit(writer: Writer, session: Session, *, what: str, run: int | None, meta
     link = number + 1
     seals = pl.concat(
         [
-            _sealed(session, kind, _rows_of(writer.written(kind)), rows=writer.row_count(kind))
+            _sealed(session, kind, rows_of_files(kind, writer.written(kind)), rows=writer.row_count(kind))
             for kind in writer.kinds()
             if kind in STORED
         ]
@@ -95,6 +95,7 @@ def migrate(writer: Writer) -> None:
     if store.version < 0 or not store.is_older_format():
         return
     if last_link(store) == (0, ""):
+        store.verify()
         with Session(store.place.readable_roots) as session:
             seals = pl.concat(
                 [_sealed(session, kind, stored_rows(store, kind)) for kind in store.kinds() if kind in STORED]
@@ -264,11 +265,6 @@ def _hashed_rows(kind: str, names: list[str], source: str, besides: str = "") ->
 
 def _key(kind: str) -> tuple[str, ...]:
     return _KEYED_BY.get(kind) or key(STORED[kind])
-
-
-def _rows_of(files: list[str]) -> str:
-    names = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
-    return f"select * from read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
 
 
 def _commit(

@@ -50,9 +50,27 @@ class Disk:
         """The directories that SQL over this store reads from."""
         return [self.root]
 
+    @property
+    def has_lock(self) -> bool:
+        """Whether `locked` keeps every other writer out."""
+        return True
+
+    @property
+    def writer_mark(self) -> str:
+        """What tells this writer's segments from another's: nothing, there is no other."""
+        return ""
+
     def at(self, name: str) -> str:
         """What a reader of Parquet files opens."""
         return str(self.root / name)
+
+    def shown(self, name: str) -> str:
+        """What a person calls a file."""
+        return str(self.root / name)
+
+    def told(self, error: BaseException) -> str:
+        """What an error says, in a line."""
+        return (str(error).splitlines() or [type(error).__name__])[0]
 
     def exists(self) -> bool:
         """Whether there is a directory, or anything else of that name."""
@@ -91,6 +109,13 @@ class Disk:
         """SHA-256 of the content of a file, in hexadecimal. Raises: OSError."""
         with (self.root / name).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def holds(self, name: str, digest: str | None) -> bool:
+        """Whether the content of a file has this SHA-256."""
+        try:
+            return self.digest(name) == digest
+        except OSError:
+            return False
 
     def modified(self, name: str) -> float:
         """When a file was written, in seconds since 1970. Raises: OSError."""
@@ -171,8 +196,7 @@ class Disk:
         finally:
             lock.release()
 
-    @staticmethod
-    def is_lock(name: str) -> bool:
+    def is_lock(self, name: str) -> bool:
         """Whether a file is the place's lock."""
         return name == _LOCK
 

@@ -21,7 +21,7 @@ from pipeline.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pipeline.ledger.disk import Disk
+    from pipeline.ledger.place import Place
 
 FOLDER = "_delta_log"
 HEAD = f"{FOLDER}/_lettrage_head.json"
@@ -30,6 +30,8 @@ LAST_CHECKPOINT = f"{FOLDER}/_last_checkpoint"
 PREVIOUS = "lettrage.previous"
 ACTIONS = "lettrage.actions"
 SEGMENTS = "lettrage.sha256"
+#: the actions without which a commit that is no run's is cut off
+_WANTED = {"CREATE TABLE": {"protocol", "metaData"}, "ADD COLUMN": {"metaData"}, "SET TBLPROPERTIES": {"metaData"}}
 _COMMIT = re.compile(rf"{FOLDER}/(\d{{20}})\.json\Z")
 _CHECKPOINT = re.compile(rf"{FOLDER}/(\d{{20}})\.checkpoint\.parquet\Z")
 #: what deltalake writes a commit to before it has its name
@@ -60,11 +62,9 @@ class Commit:
             return None
         counted = said[0]["commitInfo"].get(ACTIONS)
         if counted is None:
-            # A table made or a column added says so in a line; what an old program wrote has its end alone to judge by.
-            expected = {"CREATE TABLE": "protocol", "ADD COLUMN": "metaData"}.get(
-                said[0]["commitInfo"].get("operation")
-            )
-            return said if expected is None or any(expected in action for action in said) else None
+            # What no run wrote: a table made, a column added. Of what an old program wrote the end alone can be judged.
+            wanted = _WANTED.get(str(said[0]["commitInfo"].get("operation")), set())
+            return said if wanted <= {name for action in said for name in action} else None
         return said if len(said) - 1 == int(counted) else None
 
     @property
@@ -116,19 +116,19 @@ def is_torn(name: str) -> bool:
     return name.startswith(f"{FOLDER}/torn-")
 
 
-def read_commit(place: Disk, version: int) -> Commit:
+def read_commit(place: Place, version: int) -> Commit:
     """Reads a log file. Raises: StoreError where it cannot be."""
     text = _read(place, name_of(version))
     return Commit(version, text, digest_of(text))
 
 
-def read_commits(place: Disk, last: int, first: int = 0) -> Iterator[Commit]:
+def read_commits(place: Place, last: int, first: int = 0) -> Iterator[Commit]:
     """Reads the log files from the last one back to the first."""
     for version in range(last, first - 1, -1):
         yield read_commit(place, version)
 
 
-def read_head(place: Disk, names: Mapping[str, int]) -> Head | None:
+def read_head(place: Place, names: Mapping[str, int]) -> Head | None:
     """Reads the head; an empty one where there is none, None where it is not what was written."""
     if HEAD not in names:
         return Head()
@@ -140,13 +140,13 @@ def read_head(place: Disk, names: Mapping[str, int]) -> Head | None:
         return None
 
 
-def write_head(place: Disk, head: Head) -> None:
+def write_head(place: Place, head: Head) -> None:
     """Writes the head, whole or not at all. Raises: OSError."""
     said = {"version": head.version, "sha256": dict(sorted(head.digests.items())), "self": _own_digest(head)}
     place.put(HEAD, (json.dumps(said, indent=1) + "\n").encode("ascii"))
 
 
-def last_version(place: Disk, names: Mapping[str, int]) -> tuple[int, str | None]:
+def last_version(place: Place, names: Mapping[str, int]) -> tuple[int, str | None]:
     """The version that the store is at, -1 where nothing is committed, and the name of a torn log file after it.
 
     A last log file that cannot be read was cut off by a loss of power before its run was reported as done, unless the
@@ -157,20 +157,20 @@ def last_version(place: Disk, names: Mapping[str, int]) -> tuple[int, str | None
     last = known[-1] if known else -1
     if known and known != list(range(len(known))):
         missing = next(version for version in range(last) if version not in set(known))
-        raise _corrupt("a file of the log is missing", place.at(name_of(missing)))
+        raise _corrupt("a file of the log is missing", place.shown(name_of(missing)))
     if head.version > last:
-        raise _corrupt("a file of the log is missing", place.at(name_of(last + 1)))
+        raise _corrupt("a file of the log is missing", place.shown(name_of(last + 1)))
     if last < 0:
         return -1, None
     commit = read_commit(place, last)
     if head.version == last and head.digests.get(commit.name) != commit.digest:
-        raise _corrupt("a file of the log is not what was written", place.at(commit.name))
+        raise _corrupt("a file of the log is not what was written", place.shown(commit.name))
     if commit.actions is None:
         return last - 1, commit.name
     return last, None
 
 
-def verify_tail(place: Disk, names: Mapping[str, int], last: int) -> None:
+def verify_tail(place: Place, names: Mapping[str, int], last: int) -> None:
     """Holds to their digests what opening the store at version `last` reads: the checkpoint and the files after it.
 
     Raises: StoreError naming the file that is not what was written.
@@ -180,15 +180,15 @@ def verify_tail(place: Disk, names: Mapping[str, int], last: int) -> None:
         if name in names:  # one that is gone is not read
             raise StoreError(
                 what,
-                where=place.at(name),
+                where=place.shown(name),
                 mend="delete the checkpoints and _last_checkpoint: the log is whole, the next run makes new ones",
             )
     start = max((version for version in checkpoints(names) if version <= last), default=0)
     for name, what in broken_files(place, last, start, head):
-        raise _corrupt(what, place.at(name))
+        raise _corrupt(what, place.shown(name))
 
 
-def broken_files(place: Disk, last: int, first: int, head: Head) -> Iterator[tuple[str, str]]:
+def broken_files(place: Place, last: int, first: int, head: Head) -> Iterator[tuple[str, str]]:
     """Names the log files from `first` to `last` that are not what was written, with what is wrong with each."""
     expected = head.digests.get(name_of(last)) if head.version == last else None
     for commit in read_commits(place, last, first):
@@ -202,7 +202,7 @@ def broken_files(place: Disk, last: int, first: int, head: Head) -> Iterator[tup
             expected = commit.info.get(PREVIOUS)
 
 
-def broken_checkpoints(place: Disk, names: Mapping[str, int], head: Head) -> Iterator[tuple[str, str]]:
+def broken_checkpoints(place: Place, names: Mapping[str, int], head: Head) -> Iterator[tuple[str, str]]:
     """Names the checkpoints, and the file that points to the last, that are not what was written or are gone."""
     for name, digest in head.digests.items():
         if name == name_of(head.version):
@@ -218,7 +218,7 @@ def digest_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _is_newer(place: Disk, names: Mapping[str, int], head: Head, name: str) -> bool:
+def _is_newer(place: Place, names: Mapping[str, int], head: Head, name: str) -> bool:
     """Whether the last checkpoint was made after the head was: then the head cannot know it."""
     if name != LAST_CHECKPOINT:
         return False
@@ -234,13 +234,13 @@ def _own_digest(head: Head) -> str:
     return digest_of(json.dumps([head.version, sorted(head.digests.items())]).encode("ascii"))
 
 
-def _read(place: Disk, name: str) -> bytes:
+def _read(place: Place, name: str) -> bytes:
     try:
         return place.read(name)
     except OSError as error:
         raise StoreError(
             f"a file of the log cannot be read ({error.strerror or error})",
-            where=place.at(name),
+            where=place.shown(name),
             mend="restore the store from a back-up",
         ) from None
 

@@ -37,18 +37,22 @@ _OF_ONE_RUN = "findings"
 _OF_NO_RUN = "exports"
 
 
-def attach_stored(session: Session, store: Store, as_of: AsOf = NOW) -> None:
+def attach_stored(session: Session, store: Store, as_of: AsOf = NOW, *, kinds: Iterable[str] | None = None) -> None:
     """Makes a view `stored_<kind>` of every kind of the store, as of a run and, where one is given, of a day.
 
     As of a run: the rows of runs up to it. Of a day: what the files of on_date/ select of these, `recorded_<kind>`,
     by the variable as_of_date; without one they are not read. A kind without segments is an empty table with the
-    columns of its model; a column that a segment lacks is null. Raises: UsageError where the ledger has no such run.
+    columns of its model; a column that a segment lacks is null. kinds: those that may be read, all where they are not
+    given; a query that reads another one fails. Raises: UsageError where the ledger has no such run.
     """
     run = as_of.run_of(store)
     dated = () if as_of.on is None else _DATED
+    may_be_read = set(STORED if kinds is None else kinds)
     for kind in STORED:
         name = f"recorded_{kind}" if kind in dated else f"stored_{kind}"
-        if kind == _OF_ONE_RUN:
+        if kind not in may_be_read:
+            rows = f"{rows_of_files(kind, [])} or error('{kind} is not read: it was not held to its digests') is null"
+        elif kind == _OF_ONE_RUN:
             rows = stored_rows(store, kind, first=run, last=run)
         elif run < store.run and kind != _OF_NO_RUN:
             rows = stored_rows(store, kind, last=run)
@@ -61,24 +65,41 @@ def attach_stored(session: Session, store: Store, as_of: AsOf = NOW) -> None:
         session.view(f"stored_{kind}", (ON_DATE / f"{kind}.sql").read_text(encoding="utf-8"))
 
 
+def attach_runs(session: Session, store: Store, kind: str, runs: Iterable[int]) -> None:
+    """Makes the view `stored_<kind>` of the segments that hold rows of runs, once they are held to their digests.
+
+    Rows of other runs come along. Raises: StoreError naming a segment that is not what was written.
+    """
+    segments = store.segments_of(kind, runs)
+    store.verify_segments(segments)
+    session.view(f"stored_{kind}", rows_of_files(kind, [store.place.at(segment.name) for segment in segments]))
+
+
 def stored_rows(store: Store, kind: str, *, first: int | None = None, last: int | None = None) -> str:
     """The query that gives the rows of a kind of the runs from `first` to `last`, with the columns of its model.
 
     Of a kind whose rows bear no run it gives all. A column that a segment lacks is null; so are all of a kind without
     segments, which has no rows. Segments of other runs are not opened.
     """
-    model = STORED[kind]
-    nulls = ", ".join(f"null::{column.duckdb_type} as {identifier(column.name)}" for column in columns(model))
-    empty = f"select {nulls} where false"
-    has_run = any(column.name == "run" for column in columns(model))
+    has_run = any(column.name == "run" for column in columns(STORED[kind]))
     files = store.files(kind, first=first or 0, last=last) if has_run else store.files(kind)
+    rows = rows_of_files(kind, files)
+    if not files:
+        return rows
+    limits = [f"run >= {int(first)}"] if first is not None and has_run else []
+    limits += [f"run <= {int(last)}"] if last is not None and has_run else []
+    return rows + (f" where {' and '.join(limits)}" if limits else "")
+
+
+def rows_of_files(kind: str, files: list[str]) -> str:
+    """The query that gives the rows of segments of a kind, with the columns of its model and those that a file adds."""
+    nulls = ", ".join(f"null::{column.duckdb_type} as {identifier(column.name)}" for column in columns(STORED[kind]))
+    empty = f"select {nulls} where false"
     if not files:
         return empty
     names = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
     rows = f"select * from read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
-    limits = [f"run >= {int(first)}"] if first is not None and has_run else []
-    limits += [f"run <= {int(last)}"] if last is not None and has_run else []
-    return f"{empty} union all by name {rows}" + (f" where {' and '.join(limits)}" if limits else "")
+    return f"{empty} union all by name {rows}"
 
 
 def ledger_session(
@@ -86,19 +107,22 @@ def ledger_session(
     *,
     as_of: AsOf = NOW,
     kinds: Iterable[str] | None = None,
+    is_verified: bool = False,
     memory_limit: str | None = None,
     threads: int | None = None,
 ) -> Session:
     """Opens a Session in which every table of spec §7 is a view of that name, as of a run and of a day, or of now.
 
     kinds: the stored kinds that will be read, all where they are not given: their segments are held to their digests
-    first. The caller closes the session. Raises: UsageError where the ledger has no such run, StoreError naming a
-    segment that is not what was written.
+    first, unless is_verified says that they were. The caller closes the session. Raises: UsageError where the ledger
+    has no such run, StoreError naming a segment that is not what was written.
     """
-    store.verify(kinds)
+    read = None if kinds is None else list(kinds)
+    if not is_verified:
+        store.verify(read)
     session = Session(store.place.readable_roots, memory_limit=memory_limit, threads=threads)
     try:
-        attach_stored(session, store, as_of)
+        attach_stored(session, store, as_of, kinds=read)
         for path in sorted(TABLES.glob("*.sql")):
             session.view(path.stem, path.read_text(encoding="utf-8"))
     except BaseException:

@@ -18,7 +18,6 @@ from bisect import bisect_left, bisect_right
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -32,10 +31,14 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from pipeline.errors import StoreBusyError, StoreError
 from pipeline.ledger import log
-from pipeline.ledger.disk import Disk, is_unfinished
+from pipeline.ledger.disk import is_unfinished
+from pipeline.ledger.place import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from pipeline.ledger.place import Place
 
 #: of the store's layout. A store of a higher one is refused: its writer knew something that is not known here
 FORMAT = 2
@@ -86,32 +89,35 @@ class Store:
     place: where its files are. version: of the log, -1 where nothing is committed yet. run: the last one, 0 for none.
     """
 
-    def __init__(self, place: Disk, table: DeltaTable | None, names: Mapping[str, int]) -> None:
+    def __init__(self, place: Place, table: DeltaTable | None, names: Mapping[str, int]) -> None:
         self.place = place
         self._table = table
         self.version = -1 if table is None else table.version()
         self.run = 0 if table is None else (table.transaction_version(_APP) or 0)
         self.format = FORMAT if table is None else _format_of(table)
+        #: the files that were there before the log was read
+        self.names = names
         self._segments: dict[str, list[Segment]] = {}
         for segment in [] if table is None else _segments(table):
             self._segments.setdefault(segment.kind, []).append(segment)
             if names.get(segment.name) != segment.size:
                 raise StoreError(
                     "a segment that the log names is missing or has another size",
-                    where=place.at(segment.name),
+                    where=place.shown(segment.name),
                     mend=_MEND_READ,
                 )
 
     @classmethod
     def open(cls, root: Path | str, *, create: bool = False) -> Store:
-        """Opens the store at `root`; with `create` a directory that is empty or not there yet is a store without runs.
+        """Opens the store in a directory or at `s3://bucket/prefix`.
 
-        Raises: StoreError with a sentence for what is no store of ours, or is broken.
+        With `create` a place that is empty or not there yet is a store without runs. Raises: StoreError with a sentence
+        for what is no store of ours, or is broken.
         """
-        return cls.at(Disk(Path(root)), create=create)
+        return cls.at(place_of(root), create=create)
 
     @classmethod
-    def at(cls, place: Disk, *, create: bool = False) -> Store:
+    def at(cls, place: Place, *, create: bool = False) -> Store:
         """Opens the store of a place: see `open`."""
         if place.exists() and not place.is_directory():
             raise StoreError("this is a file, and a ledger is a directory", where=str(place), mend="name another place")
@@ -119,9 +125,7 @@ class Store:
         last, _ = log.last_version(place, names)
         if last < 0:
             if any(not _is_litter(place, name) for name in names):
-                raise StoreError(
-                    "this directory holds other files and no ledger", where=str(place), mend="name another directory"
-                )
+                raise StoreError("this place holds other files and no ledger", where=str(place), mend="name another")
             if not create:
                 raise StoreError("there is no ledger store here", where=str(place), mend="make one with `lettrage run`")
             return cls(place, None, names)
@@ -152,32 +156,34 @@ class Store:
         """Whether an older version of lettrage made the store."""
         return self.format < FORMAT
 
-    def verify(self, kinds: Iterable[str] | None = None, *, runs: Iterable[int] | None = None) -> None:
+    def segments_of(self, kind: str, runs: Iterable[int]) -> list[Segment]:
+        """The segments of a kind that hold rows of some of these runs."""
+        told = sorted(set(runs))
+        return [one for one in self.segments(kind) if bisect_left(told, one.first) < bisect_right(told, one.last)]
+
+    def verify(self, kinds: Iterable[str] | None = None) -> None:
         """Reads segments and holds them to their digests: what was changed is not data.
 
-        kinds: theirs alone. runs: those alone that hold rows of these. Raises: StoreError naming the first that is not
-        what was written.
+        kinds: theirs alone. Raises: StoreError naming the first that is not what was written.
         """
-        wanted = [segment for kind in (self.kinds() if kinds is None else kinds) for segment in self.segments(kind)]
-        if runs is not None:
-            told = sorted(set(runs))
-            wanted = [one for one in wanted if bisect_left(told, one.first) < bisect_right(told, one.last)]
-        for name in self.broken_segments(wanted):
+        self.verify_segments(one for kind in (self.kinds() if kinds is None else kinds) for one in self.segments(kind))
+
+    def verify_segments(self, segments: Iterable[Segment]) -> None:
+        """As `verify`, of some segments. What a reader opens is there afterwards, also where the store is far away."""
+        for name in self._broken(list(segments), self.place.holds):
             raise StoreError(
                 "a segment is not what was written: it was changed or damaged",
-                where=self.place.at(name),
+                where=self.place.shown(name),
                 mend=_MEND_READ,
             )
 
     def broken_segments(self, segments: Iterable[Segment] | None = None) -> list[str]:
-        """Reads segments, all in force if none are given; names those that are not what was written, to the byte."""
+        """Reads segments, all in force if none are given; names those that are not what was written, to the byte.
+
+        They are read where the store is, whatever copies of them there are.
+        """
         read = list(segments) if segments is not None else [one for kind in self.kinds() for one in self.segments(kind)]
-        expected = {segment.name: segment.digest for segment in read}
-        if None in expected.values():
-            expected = {**self._digests_in_log(), **{name: digest for name, digest in expected.items() if digest}}
-        with ThreadPoolExecutor() as pool:
-            found = list(pool.map(self._digest, read))
-        return [one.name for one, digest in zip(read, found, strict=True) if expected.get(one.name) != digest]
+        return self._broken(read, self._has_digest)
 
     def broken_files(self) -> list[tuple[str, str]]:
         """Names the files beside the segments that are not what was written, with what is wrong with each."""
@@ -197,14 +203,24 @@ class Store:
         with self.place.locked(wait):
             notes = _set_aside_torn_files(self.place)
             writer = Writer(Store.at(self.place, create=True), notes)
-            writer.sweep()
+            if self.place.has_lock:
+                writer.sweep()
             yield writer
 
-    def _digest(self, segment: Segment) -> str | None:
+    def _broken(self, segments: list[Segment], is_good: Callable[[str, str | None], bool]) -> list[str]:
+        expected = {segment.name: segment.digest for segment in segments}
+        if None in expected.values():
+            expected = {**self._digests_in_log(), **{name: digest for name, digest in expected.items() if digest}}
+        names = [segment.name for segment in segments]
+        with ThreadPoolExecutor() as pool:
+            found = list(pool.map(is_good, names, [expected.get(name) for name in names]))
+        return [name for name, good in zip(names, found, strict=True) if not good]
+
+    def _has_digest(self, name: str, digest: str | None) -> bool:
         try:
-            return self.place.digest(segment.name)
+            return self.place.digest(name) == digest
         except OSError:
-            return None
+            return False
 
     def _digests_in_log(self) -> dict[str, str]:
         """The digests that stores of format 1 keep in their commits."""
@@ -277,6 +293,10 @@ class Writer:
         """How many rows of a kind are written and not committed."""
         return sum(rows for name, (_, rows) in self._added.items() if _kind_of(name) == kind)
 
+    def bytes_written(self, kind: str) -> int:
+        """The size of what is written of a kind and not committed."""
+        return sum(size for name, (size, _) in self._added.items() if _kind_of(name) == kind)
+
     def replace(self, kind: str) -> None:
         """Puts what the kind held before out of force: this commit's segments are all of it."""
         self.retire(self.store.segments(kind))
@@ -296,12 +316,14 @@ class Writer:
             place.durable(self._added)
             version = self._commit(run, metadata, changes_data=changes_data)
             place.durable([log.name_of(version)], content=True)
-        except CommitFailedError as error:
-            raise _came_in_between(place, error) from None
-        except (DeltaError, OSError) as error:
-            raise _log_cannot_be_written(place, error) from None
+        except (DeltaError, OSError) as error:  # a commit that failed is a DeltaError
+            found = None if place.has_lock else self._found_commit()
+            if found is None:
+                failed = _came_in_between if isinstance(error, CommitFailedError) else _log_cannot_be_written
+                raise failed(place, error) from None
+            version = found
         self._acknowledge(version)
-        self.store = Store.at(place)
+        self._look_anew()
         self._added.clear()
         self._retired.clear()
         self._fields.clear()
@@ -322,13 +344,51 @@ class Writer:
         except (DeltaError, OSError) as error:
             raise _log_cannot_be_written(place, error) from None
         self._acknowledge(version + 1)
-        self.store = Store.at(place)
+        self._look_anew()
 
-    def sweep(self) -> None:
-        """Removes what no version names: segments of runs that were killed, and those put out of force long ago."""
+    def _found_commit(self) -> int | None:
+        """The version that holds what was written, if there is one: a server's answer may be lost on its way.
+
+        Only where no other writer's segments can have the names of this one's. Raises: StoreError where the log cannot
+        be read either.
+        """
+        place = self.store.place
+        try:
+            versions = [version for version in log.versions(place.sizes()) if version > self.store.version]
+            commits = [log.read_commit(place, version) for version in versions]
+        except StoreError as error:
+            raise StoreError(
+                f"no answer to the commit came back: it may be in the ledger or not ({error.what})",
+                where=str(place),
+                mend="give the command again later: what is in the ledger is not posted twice",
+            ) from None
+        added = set(self._added)
+        return next((commit.version for commit in commits if added and added <= commit.added), None)
+
+    def _look_anew(self) -> None:
+        """Opens the store as the commit has left it. Where there is no lock, this is the moment to sweep.
+
+        The commit is in: whatever goes wrong from here on is a note.
+        """
+        before = self.store.names
+        try:
+            self.store = Store.at(self.store.place)
+            if not self.store.place.has_lock:
+                # What was there before this commit is of writers that began before it, and none of them can commit
+                # any more: the log has another file where theirs was to be.
+                self.sweep(before)
+        except StoreError as error:
+            self.notes.append(f"the run is in the ledger; it could not be looked at again ({error.what})")
+
+    def sweep(self, names: Iterable[str] | None = None) -> None:
+        """Removes what no version names: segments of runs that were killed, and those put out of force long ago.
+
+        names: of these files alone.
+        """
         place = self.store.place
         named = {segment.name for kind in self.store.kinds() for segment in self.store.segments(kind)}
-        strangers = [name for name in place.sizes() if name not in named and _is_sweepable(name)]
+        names = place.sizes() if names is None else names
+        strangers = [name for name in names if name not in named and _is_sweepable(name)]
         if any(name.startswith("kind=") for name in strangers):
             named |= _recently_retired(self.store)
         place.remove(name for name in strangers if name not in named)
@@ -336,7 +396,8 @@ class Writer:
     def _name(self, stem: str) -> str:
         """A name for a segment; a second one of the same rows in the same commit is told by a number."""
         count = sum(name.startswith(stem) for name in self._added)
-        return f"{stem}-{count + 1}.parquet" if count else f"{stem}.parquet"
+        number = f"{self.store.place.writer_mark}{count + 1 if count else ''}"
+        return f"{stem}-{number}.parquet" if number else f"{stem}.parquet"
 
     def _take_fields(self, kind: str, schema: pa.Schema) -> None:
         for field in schema:
@@ -409,8 +470,9 @@ class Writer:
                 names = place.sizes()
                 place.durable([log.checkpoints(names)[version], log.LAST_CHECKPOINT], content=True)
             self._write_head(version, names)
-        except (DeltaError, OSError, KeyError) as error:
-            self.notes.append(f"the run is in the ledger; what opens it faster was not written ({_first_line(error)})")
+        except (DeltaError, OSError, KeyError, StoreError) as error:
+            said = error.what if isinstance(error, StoreError) else place.told(error)
+            self.notes.append(f"the run is in the ledger; what opens it faster was not written ({said})")
 
     def _write_head(self, version: int, names: Mapping[str, int]) -> None:
         place = self.store.place
@@ -458,7 +520,7 @@ class Writer:
         return table
 
 
-def _load(place: Disk, version: int | None) -> DeltaTable:
+def _load(place: Place, version: int | None) -> DeltaTable:
     """Reads the log up to a version (None: the last). Raises: StoreError where it cannot be read, or is not ours."""
     try:
         try:
@@ -470,8 +532,8 @@ def _load(place: Disk, version: int | None) -> DeltaTable:
         _format_of(table)
     except (TableNotFoundError, DeltaError, OSError, ValueError) as error:
         raise StoreError(
-            f"the log of this ledger cannot be read ({_first_line(error)})",
-            where=place.at(log.FOLDER),
+            f"the log of this ledger cannot be read ({place.told(error)})",
+            where=place.shown(log.FOLDER),
             mend="restore the store from a back-up",
         ) from None
     return table
@@ -491,7 +553,7 @@ def _format_of(table: DeltaTable) -> int:
     return int(found)
 
 
-def _is_litter(place: Disk, name: str) -> bool:
+def _is_litter(place: Place, name: str) -> bool:
     """Whether a file is what a first run that was killed may have left."""
     return (
         place.is_lock(name)
@@ -539,7 +601,7 @@ def _recently_retired(store: Store) -> set[str]:
     return retired
 
 
-def _set_aside_torn_files(place: Disk) -> list[str]:
+def _set_aside_torn_files(place: Place) -> list[str]:
     """Moves an unreadable last log file out of the way: it is of a run that was never acknowledged (power loss)."""
     names = place.sizes()
     _, torn = log.last_version(place, names)
@@ -553,10 +615,10 @@ def _set_aside_torn_files(place: Disk) -> list[str]:
     return [f"{short} was cut off by a power loss and set aside: the run that wrote it never ended"]
 
 
-def _set_aside_torn_checkpoints(place: Disk) -> bool:
+def _set_aside_torn_checkpoints(place: Place) -> bool:
     """Moves checkpoints cut off by a power loss out of the way: they only spare reading the log, which is kept."""
     names = place.sizes()
-    torn = [name for name in log.checkpoints(names).values() if not _is_parquet(place.at(name))]
+    torn = [name for name in log.checkpoints(names).values() if not _is_parquet(place, name)]
     for name in torn:
         place.set_aside(name)
     if torn:
@@ -564,9 +626,9 @@ def _set_aside_torn_checkpoints(place: Disk) -> bool:
     return bool(torn)
 
 
-def _is_parquet(path: str) -> bool:
+def _is_parquet(place: Place, name: str) -> bool:
     try:
-        pq.read_table(path)
+        pq.read_table(pa.BufferReader(place.read(name)))
     except (pa.ArrowException, OSError):
         return False
     return True
@@ -576,16 +638,18 @@ def _cannot_write(kind: str, error: BaseException, where: str) -> StoreError:
     return StoreError(f"a segment of {kind} cannot be written ({_first_line(error)})", where=where, mend=_MEND_WRITE)
 
 
-def _came_in_between(place: Disk, error: BaseException) -> StoreBusyError:
+def _came_in_between(place: Place, error: BaseException) -> StoreBusyError:
     return StoreBusyError(
-        f"another writer changed the ledger meanwhile ({_first_line(error)})",
+        f"another writer changed the ledger meanwhile ({place.told(error)})",
         where=str(place),
         mend="give the command again",
     )
 
 
-def _log_cannot_be_written(place: Disk, error: BaseException) -> StoreError:
-    return StoreError(f"the log cannot be written ({_first_line(error)})", where=place.at(log.FOLDER), mend=_MEND_WRITE)
+def _log_cannot_be_written(place: Place, error: BaseException) -> StoreError:
+    return StoreError(
+        f"the log cannot be written ({place.told(error)})", where=place.shown(log.FOLDER), mend=_MEND_WRITE
+    )
 
 
 def _first_line(error: BaseException) -> str:
