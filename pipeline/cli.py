@@ -36,6 +36,17 @@ class Day(click.ParamType[date]):
             self.fail(f"{value!r} is no day: write YYYY-MM-DD", param, ctx)
 
 
+class Place(click.Path):
+    """A directory, or `s3://bucket/prefix`, which stays as it is written."""
+
+    name = "place"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Reads a place, or ends the command with what is wrong with it."""
+        is_bucket = isinstance(value, str) and value.startswith("s3://")
+        return value if is_bucket else super().convert(value, param, ctx)
+
+
 class Group(click.Group):
     """Turns an error of ours into its sentence and exit code; nobody should ever read a traceback."""
 
@@ -63,8 +74,14 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _DAY = Day()
 
 
+#: where a store or a back-up is: a directory, or the address of a bucket
+_PLACE = Place(path_type=Path, file_okay=False)
+
+
 def _store(function: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--store", type=_DIRECTORY, required=True, help="The ledger store.")(function)
+    return click.option(
+        "--store", type=_PLACE, required=True, help="The ledger store: a directory, or s3://bucket/prefix."
+    )(function)
 
 
 def _as_json(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -107,7 +124,7 @@ def run(
     ctx: click.Context,
     reference: Path,
     batch: Path,
-    store: Path,
+    store: Path | str,
     on: date | None,
     preview: bool,
     strict: bool,
@@ -143,7 +160,7 @@ def run(
 @click.option("--out", type=_DIRECTORY, required=True, help="Directory to write the tables to.")
 @_as_of
 @_as_json
-def dump(store: Path, out: Path, as_of_run: int | None, as_of_date: date | None, as_json: bool) -> None:
+def dump(store: Path | str, out: Path, as_of_run: int | None, as_of_date: date | None, as_json: bool) -> None:
     """Write every table of the ledger as Parquet, as it is or as it was."""
     from pipeline.ledger.as_of import AsOf
     from pipeline.ledger.dump import dump as write_dump
@@ -176,7 +193,7 @@ def dump(store: Path, out: Path, as_of_run: int | None, as_of_date: date | None,
 @_as_of
 @_as_json
 def export(
-    store: Path,
+    store: Path | str,
     format_name: str | None,
     profile_file: Path | None,
     entity: str | None,
@@ -277,7 +294,7 @@ def _pay_at_export(entity: str, last: date | None, on: date | None) -> Callable[
 @click.pass_context
 def verify(
     ctx: click.Context,
-    store: Path,
+    store: Path | str,
     files: tuple[Path, ...],
     format_name: str | None,
     profile_file: Path | None,
@@ -302,7 +319,7 @@ def verify(
 @main.command("exports")
 @_store
 @_as_json
-def list_exports(store: Path, as_json: bool) -> None:
+def list_exports(store: Path | str, as_json: bool) -> None:
     """List what was exported."""
     from pipeline.exports.export import exports
     from pipeline.ledger.store import Store
@@ -389,11 +406,59 @@ def new_format(
 
 @main.command()
 @_store
+@click.option("--workers", type=click.IntRange(min=1), default=None, help="Threads to use.  [default: all cores]")
+@click.option("--memory-limit", default=None, help='Memory for tables before they spill to disk, as "2GB".')
+@_as_json
+def compact(store: Path | str, workers: int | None, memory_limit: str | None, as_json: bool) -> None:
+    """Merge the files of many small runs into a few large ones; readers and runs may go on meanwhile."""
+    from pipeline.ledger.compact import compact as merge
+    from pipeline.ledger.store import Store
+
+    done = merge(Store.open(store), memory_limit=memory_limit, threads=workers)
+    if as_json:
+        click.echo(json.dumps([kind.__dict__ for kind in done]))
+        return
+    for kind in done:
+        click.echo(f"{kind.kind:<20} {kind.before:>6,} files, now {kind.after:>4,}  {kind.written:>12,} bytes written")
+    if not done:
+        click.echo("nothing to merge")
+
+
+@main.command()
+@_store
+@click.option("--out", type=_PLACE, required=True, help="Where the back-up is, or is to be.")
+@_as_json
+def backup(store: Any, out: Any, as_json: bool) -> None:
+    """Copy the ledger as it is now, while runs go on; made again into the same place, only what is new."""
+    from pipeline.ledger.backup import back_up
+    from pipeline.ledger.place import place_of
+    from pipeline.ledger.store import Store
+
+    copied = back_up(Store.open(store), place_of(out))
+    click.echo(json.dumps(copied.__dict__) if as_json else f"{copied} to {out}")
+
+
+@main.command()
+@click.option("--from", "source", type=_PLACE, required=True, help="The back-up.")
+@_store
+@_as_json
+def restore(source: Any, store: Any, as_json: bool) -> None:
+    """Make a ledger of a back-up, once all of it is found whole."""
+    from pipeline.ledger.backup import restore as bring_back
+    from pipeline.ledger.place import place_of
+    from pipeline.ledger.store import Store
+
+    copied = bring_back(Store.open(source), place_of(store))
+    click.echo(json.dumps(copied.__dict__) if as_json else f"{copied} to {store}")
+
+
+@main.command()
+@_store
 @click.option("--chain", is_flag=True, help="Recompute the chain of digests too, and name what was changed by hand.")
 @click.option("--expect", default=None, help="A digest that a run gave: it must be one of the chain's.")
 @_as_json
 @click.pass_context
-def check(ctx: click.Context, store: Path, chain: bool, expect: str | None, as_json: bool) -> None:
+def check(ctx: click.Context, store: Path | str, chain: bool, expect: str | None, as_json: bool) -> None:
     """Hold the ledger's files to their digests and its rows to the invariants; exit 1 where one fails."""
     from pipeline.ledger.check import check as find_violations
     from pipeline.ledger.store import Store
@@ -416,7 +481,7 @@ def check(ctx: click.Context, store: Path, chain: bool, expect: str | None, as_j
 @_store
 @_as_of
 @_as_json
-def status(store: Path, as_of_run: int | None, as_of_date: date | None, as_json: bool) -> None:
+def status(store: Path | str, as_of_run: int | None, as_of_date: date | None, as_json: bool) -> None:
     """Runs, quarantine and balances at a glance, as they are or as they were."""
     from pipeline.ledger.as_of import AsOf
     from pipeline.ledger.status import render
@@ -439,7 +504,7 @@ def status(store: Path, as_of_run: int | None, as_of_date: date | None, as_json:
 @_as_of
 @_as_json
 def show_balances(
-    store: Path,
+    store: Path | str,
     entity: str | None,
     employees: bool,
     is_open: bool,
@@ -475,7 +540,9 @@ def show_balances(
 @click.option("--legal-entity", default=None, help="Tell nothing of other legal entities.")
 @click.option("--as-of", "as_of_run", type=int, default=None, metavar="RUN", help="What was known after a run.")
 @_as_json
-def explain(store: Path, what: str, kind: Any, legal_entity: str | None, as_of_run: int | None, as_json: bool) -> None:
+def explain(
+    store: Path | str, what: str, kind: Any, legal_entity: str | None, as_of_run: int | None, as_json: bool
+) -> None:
     """Tell the story of WHAT: an entry (FR01/VE/2026/12), a document's id, or an employee's code.
 
     Which run, batch and version made each line, what took it back, its letterings and what each delettering was for.

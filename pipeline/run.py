@@ -78,7 +78,7 @@ class RunResult:
 def run(
     reference: Path,
     batch: Path,
-    store: Path,
+    store: Path | str,
     *,
     on: date,
     preview: bool = False,
