@@ -354,7 +354,8 @@ class Bucket:
 
     def _make(self, folder: Path) -> None:
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._no_cache(error) from None
 
