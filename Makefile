@@ -106,6 +106,10 @@ SIZE ?= 1000000
 bench: install ## Measure exports on a ledger of SIZE lines beside DuckDB's COPY and XlsxWriter; prints JSON
 	$(BIN)/python -m benchmarks.exports --lines $(SIZE) $(ARGS)
 
+.PHONY: bench-day
+bench-day: install ## Measure a day's batch on an empty ledger and on a large one; ARGS="--days 400": compaction
+	$(BIN)/python -m benchmarks.day $(ARGS)
+
 .PHONY: lock
 lock: install ## Compile requirements/*.txt; ARGS=--upgrade takes newer versions
 	$(COMPILE) $(ARGS) --extra s3 --output-file requirements/lock.txt
