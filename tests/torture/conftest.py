@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from tests.torture import kills, power
+from tests.torture import power
 from tests.torture.commands import Commands
 from tests.torture.trace import Operation, why_no_trace
 from tests.torture.world import World
@@ -28,20 +28,6 @@ def world(tmp_path_factory: pytest.TempPathFactory, commands: Commands) -> World
 
 
 @pytest.fixture(scope="session")
-def operations(
-    tmp_path_factory: pytest.TempPathFactory, world: World
-) -> Callable[[tuple[str, ...], str], list[Operation]]:
-    """What a step does to files when it is not disturbed."""
-
-    @cache
-    def found(done: tuple[str, ...], step: str) -> list[Operation]:
-        _need_trace()
-        return kills.operations_of(world, tmp_path_factory.mktemp("watched"), done, step)
-
-    return found
-
-
-@pytest.fixture(scope="session")
 def story(tmp_path_factory: pytest.TempPathFactory, world: World) -> Callable[[tuple[str, ...], str], power.Story]:
     """What a step does to a disk."""
 
@@ -51,6 +37,14 @@ def story(tmp_path_factory: pytest.TempPathFactory, world: World) -> Callable[[t
         return power.tell(world, tmp_path_factory.mktemp("story"), done, step)
 
     return told
+
+
+@pytest.fixture(scope="session")
+def operations(
+    story: Callable[[tuple[str, ...], str], power.Story],
+) -> Callable[[tuple[str, ...], str], list[Operation]]:
+    """What a step does to files when it is not disturbed."""
+    return lambda done, step: story(done, step).operations
 
 
 def _need_trace() -> None:

@@ -28,7 +28,12 @@ MOMENTS = 80
 
 
 @pytest.mark.parametrize(
-    ("point", "is_in"), [("in the middle", False), ("before it commits", False), ("at its end", True)]
+    ("point", "is_in"),
+    [
+        pytest.param("in the middle", False, marks=pytest.mark.slow),
+        ("before it commits", False),
+        ("at its end", True),
+    ],
 )
 def test_killed_after_an_operation(
     point: str, is_in: bool, world: World, operations: Operations, tmp_path: Path
@@ -50,10 +55,10 @@ def test_killed_after_each_of_its_operations(
     total = len(operations(STORIES[step], step))
     spread = SPREAD[step]
     count = number * (total - LAST[step]) // spread if number < spread else total - LAST[step] + (number - spread) + 1
-    killed, is_in, did = kill_at_operation(
+    killed, is_in, _ = kill_at_operation(
         world, tmp_path, STORIES[step], step, count, ("third",) if number % 5 == 0 and step != "export" else ()
     )
-    assert killed or len(did) >= total - 1
+    assert killed or is_in, "it may have done fewer operations than when it was counted"
     if number == spread + LAST[step] - 1:
         assert is_in, "after the last one nothing is left to do"
     if count <= total // 3 and step != "compact":

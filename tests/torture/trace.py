@@ -159,6 +159,10 @@ def _operations_of(
     if call == "lseek":
         offsets[int(arguments.split("<", 1)[0])] = result
         return
+    if call in ("copy_file_range", "sendfile", "splice"):
+        if any(inside(path) is not None for path in re.findall(r"<([^>]*)>", arguments)):
+            raise NotImplementedError(f"{call} {arguments}")
+        return
     strings = (
         [_bytes(text).decode("utf-8", "surrogateescape") for text in re.findall(_STRING, arguments)]
         if call not in ("write", "pwrite64")
