@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +71,8 @@ class Group(click.Group):
 _DIRECTORY = click.Path(path_type=Path, file_okay=False)
 _EXISTING = click.Path(path_type=Path, file_okay=False, exists=True)
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+#: a file that is written
+_WRITTEN = click.Path(path_type=Path, dir_okay=False)
 _DAY = Day()
 
 
@@ -172,6 +174,31 @@ def dump(store: Path | str, out: Path, as_of_run: int | None, as_of_date: date |
         return
     for table, rows in tables:
         click.echo(f"{table:<20} {rows:>12,} rows")
+
+
+@main.command()
+@_store
+@click.option("--out", type=_WRITTEN, default=None, help="Write a .sql file that makes the views in any DuckDB.")
+@click.option("--duckdb", "database", type=_WRITTEN, default=None, help="Write a DuckDB file that holds the views.")
+@click.option("--copy", is_flag=True, help="With --duckdb: the tables themselves, for another machine.")
+@click.option("--as-of", "as_of_run", type=int, default=None, metavar="RUN", help="What was known after a run.")
+def views(store: Path | str, out: Path | None, database: Path | None, copy: bool, as_of_run: int | None) -> None:
+    """Write the tables of the ledger as SQL views over its files, for DuckDB and BI tools."""
+    from pipeline.ledger.as_of import AsOf
+    from pipeline.ledger.store import Store
+    from pipeline.ledger.views import write_database, write_sql
+
+    if (out is None) == (database is None):
+        raise click.UsageError("Give either --out or --duckdb.")
+    if copy and database is None:
+        raise click.UsageError("Give --copy with --duckdb.")
+    ledger, as_of, at = Store.open(store), AsOf(as_of_run), datetime.now(UTC)
+    if out is not None:
+        tables = write_sql(ledger, out, at=at, as_of=as_of)
+    else:
+        tables = write_database(ledger, Path(str(database)), at=at, as_of=as_of, copy=copy)
+    what = "tables" if copy else "tables as views"
+    click.echo(f"{len(tables)} {what}, as of run {as_of.run_of(ledger)}: {out or database}")
 
 
 @main.command()

@@ -45,11 +45,24 @@ def attach_stored(session: Session, store: Store, as_of: AsOf = NOW, *, kinds: I
     columns of its model; a column that a segment lacks is null. kinds: those that may be read, all where they are not
     given; a query that reads another one fails. Raises: UsageError where the ledger has no such run.
     """
-    run = as_of.run_of(store)
     dated = () if as_of.on is None else _DATED
+    for kind, rows in stored_queries(store, as_of, kinds=kinds).items():
+        session.view(f"recorded_{kind}" if kind in dated else f"stored_{kind}", rows)
+    if dated:
+        session.con.execute("set variable as_of_date = $day", {"day": as_of.on})
+    for kind in dated:
+        session.view(f"stored_{kind}", (ON_DATE / f"{kind}.sql").read_text(encoding="utf-8"))
+
+
+def stored_queries(store: Store, as_of: AsOf = NOW, *, kinds: Iterable[str] | None = None) -> dict[str, str]:
+    """The query of each kind's rows as of a run, whatever the day: see `attach_stored`.
+
+    Raises: UsageError where the ledger has no such run.
+    """
+    run = as_of.run_of(store)
     may_be_read = set(STORED if kinds is None else kinds)
+    queries = {}
     for kind in STORED:
-        name = f"recorded_{kind}" if kind in dated else f"stored_{kind}"
         if kind not in may_be_read:
             rows = f"{rows_of_files(kind, [])} or error('{kind} is not read: it was not held to its digests') is null"
         elif kind == _OF_ONE_RUN:
@@ -58,11 +71,8 @@ def attach_stored(session: Session, store: Store, as_of: AsOf = NOW, *, kinds: I
             rows = stored_rows(store, kind, last=run)
         else:
             rows = stored_rows(store, kind)
-        session.view(name, rows)
-    if dated:
-        session.con.execute("set variable as_of_date = $day", {"day": as_of.on})
-    for kind in dated:
-        session.view(f"stored_{kind}", (ON_DATE / f"{kind}.sql").read_text(encoding="utf-8"))
+        queries[kind] = rows
+    return queries
 
 
 def attach_runs(session: Session, store: Store, kind: str, runs: Iterable[int]) -> None:
@@ -108,19 +118,21 @@ def ledger_session(
     as_of: AsOf = NOW,
     kinds: Iterable[str] | None = None,
     is_verified: bool = False,
+    folders: Iterable[Path] = (),
     memory_limit: str | None = None,
     threads: int | None = None,
 ) -> Session:
     """Opens a Session in which every table of spec §7 is a view of that name, as of a run and of a day, or of now.
 
     kinds: the stored kinds that will be read, all where they are not given: their segments are held to their digests
-    first, unless is_verified says that they were. The caller closes the session. Raises: UsageError where the ledger
-    has no such run, StoreError naming a segment that is not what was written.
+    first, unless is_verified says that they were. folders: what else its SQL may read and write. The caller closes the
+    session. Raises: UsageError where the ledger has no such run, StoreError naming a segment that is not what was
+    written.
     """
     read = None if kinds is None else list(kinds)
     if not is_verified:
         store.verify(read)
-    session = Session(store.place.readable_roots, memory_limit=memory_limit, threads=threads)
+    session = Session([*store.place.readable_roots, *folders], memory_limit=memory_limit, threads=threads)
     try:
         attach_stored(session, store, as_of, kinds=read)
         for path in sorted(TABLES.glob("*.sql")):
@@ -136,14 +148,18 @@ def output_query(session: Session, table: str) -> str:
 
     entry_lines gets a column for each axis that a line bears, between label and lettering.
     """
-    model = LEDGER[table]
-    names = [column.name for column in columns(model)]
+    selected = ", ".join(identifier(name) for name in output_columns(session, table))
+    order = ", ".join(f"{identifier(name)} nulls first" for name in _order(table))
+    return f"select {selected} from {identifier(table)} order by {order}"
+
+
+def output_columns(session: Session, table: str) -> list[str]:
+    """The columns of a table of spec §7 in their order, the axes among those of entry_lines."""
+    names = [column.name for column in columns(LEDGER[table])]
     if table == "entry_lines":
         place = names.index("lettering")
         names[place:place] = axes(session)
-    selected = ", ".join(identifier(name) for name in names)
-    order = ", ".join(f"{identifier(name)} nulls first" for name in _order(table))
-    return f"select {selected} from {identifier(table)} order by {order}"
+    return names
 
 
 def axes(session: Session) -> list[str]:
