@@ -48,6 +48,9 @@ NO_EXPORT_ORDERS = pl.DataFrame({"payment_order": []}, schema={"payment_order": 
 #: what a run reads of every earlier one; of the entry lines it reads those of the runs that it contra-passes
 _STATE = sorted(set(STORED) - {"entry_lines", "exports", "export_entries", "balances", "seals", "links", "run_times"})
 
+#: files of a kind from which on it is worth a note that they can be merged
+_MANY_FILES = 200
+
 STAGE = Path(__file__).parent / "stage"
 
 
@@ -118,7 +121,7 @@ def run(
         _write_run_times(writer, number, started)
         metadata = {"lettrage.run": str(number), "lettrage.batch_digest": result.batch_digest}
         digest = chain.commit(writer, session, what="run", run=number, metadata=metadata)
-        return replace(result, chain_digest=digest, notes=[*notes, *writer.notes])
+        return replace(result, chain_digest=digest, notes=[*notes, *writer.notes, *_many_files(writer.store)])
 
 
 def run_export_order(ledger: Store, *, order: str, legal_entity: str, created_on: date, on: date) -> int | None:
@@ -156,6 +159,12 @@ def run_export_order(ledger: Store, *, order: str, legal_entity: str, created_on
         said = {"lettrage.run": str(number), "lettrage.order": order}
         chain.commit(writer, session, what="order", run=number, metadata=said)
         return number
+
+
+def _many_files(ledger: Store) -> list[str]:
+    """A note where so many small files have come together that readers wait for them to be opened."""
+    most = max((len(ledger.segments(kind)) for kind in ledger.kinds()), default=0)
+    return [f"the ledger has up to {most} files a table: `lettrage compact` merges them"] if most >= _MANY_FILES else []
 
 
 def _session(ledger: Store, directories: list[Path], threads: int | None, memory_limit: str | None) -> Session:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.ledger.store import Store
 
 #: what is read where no day is given
-_STATE = ("balances", "employee_state", "findings", "payments", "runs", "series")
+_STATE = ("balances", "employee_state", "findings", "links", "payments", "runs", "series")
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,9 @@ def status(store: Store, *, as_of: AsOf = NOW) -> Status:
                 select run, any_value(run_on) as run_on, sum(rows_in)::bigint as rows_in,
                     sum(retried)::bigint as retried, sum(posted)::bigint as posted, sum(unchanged)::bigint as unchanged,
                     sum(superseded)::bigint as superseded, sum(ignored)::bigint as ignored,
-                    sum(quarantined)::bigint as quarantined
-                from runs group by run order by run desc limit 10
+                    sum(quarantined)::bigint as quarantined, any_value(digest) as chain_digest
+                from runs left join stored_links using (run)
+                group by run order by run desc limit 10
                 """
             ),
             series=rows(
@@ -115,7 +116,10 @@ def render(seen: Status, console: Console) -> None:
         if not rows:
             console.print(f"{title}: none")
             continue
-        table = Table(*(name.replace("_", " ") for name in rows[0]), title=title)
+        names = [name for name in rows[0] if name != "chain_digest"]
+        table = Table(*(name.replace("_", " ") for name in names), title=title)
         for row in rows:
-            table.add_row(*(str(value) for value in row.values()))
+            table.add_row(*(str(row[name]) for name in names))
         console.print(table)
+    if seen.runs and seen.runs[0]["chain_digest"]:
+        console.print(f"Chain after run {seen.runs[0]['run']}: {seen.runs[0]['chain_digest']}", highlight=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -212,3 +213,12 @@ def test_a_migration_killed_in_between_is_gone_on_with(old: Company, monkeypatch
     store = Store.open(old.store)
     assert (store.format, chain.last_link(store)[0]) == (FORMAT, 1)
     assert check(store, with_chain=True) == []
+
+
+def test_a_run_and_the_status_give_the_digest_of_the_chain(ledger: Company) -> None:
+    said = ledger.run(expense_reports=[report("R5")], expenses=[expense("R5")])
+    _, digest = chain.last_link(Store.open(ledger.store))
+    assert said["chain_digest"] == digest
+    assert f"Chain after run 4: {digest}" in ledger.invoke("status").stdout
+    (newest, *_) = json.loads(ledger.invoke("status", "--json").stdout)["runs"]
+    assert (newest["run"], newest["chain_digest"]) == (4, digest)

@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pipeline import run as running
 from pipeline.errors import StoreError
 from pipeline.ledger import compact as compaction
 from pipeline.ledger.chain import last_link
@@ -149,3 +150,11 @@ def test_no_ledger_is_nothing_to_compact(tmp_path: Path) -> None:
     result = Company(tmp_path).invoke("compact")
     assert result.exit_code == 1
     assert "there is no ledger store here" in result.stderr
+
+
+def test_a_run_says_when_files_should_be_merged(daily: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "_MANY_FILES", 10)
+    result = daily.run(expense_reports=[report("R10")], expenses=[expense("R10")])
+    assert "the ledger has up to 10 files a table: `lettrage compact` merges them" in result["notes"]
+    compact(Store.open(daily.store))
+    assert not daily.run(expense_reports=[report("R11")], expenses=[expense("R11")])["notes"]
