@@ -35,6 +35,8 @@ _MADE_BY = "lettrage views"
 _FIRST_LINE = f"-- Written by `{_MADE_BY}`"
 #: the oldest layout of a database file that DuckDB still writes: BI tools bring versions of their own
 _LAYOUT = "v1.0.0"
+#: the tables of a database file while it is written: `main` alone would be taken for the session's own
+_WRITTEN = "written.main"
 _STORED_NAME = re.compile(r"\bstored_([a-z_]+)\b")
 _OTHERS = "name another file, or remove this one first"
 
@@ -72,9 +74,9 @@ def write_database(store: Store, out: Path, *, at: datetime, as_of: AsOf = NOW, 
         if copy:
             for table in LEDGER:
                 con.execute(f"create table written.{identifier(table)} as {output_query(session, table)}")
-            statements = [_about(store, as_of, at, what="table"), *_comments(session, what="table")]
+            statements = [_about(store, as_of, at, what="table"), *_comments(session, _WRITTEN, what="table")]
         else:
-            statements = _statements(session, store, as_of, at)
+            statements = _statements(session, store, as_of, at, comments_on=_WRITTEN)
         con.execute("use written")
         for statement in statements:
             con.execute(statement)
@@ -83,7 +85,7 @@ def write_database(store: Store, out: Path, *, at: datetime, as_of: AsOf = NOW, 
     return list(LEDGER)
 
 
-def _statements(session: Session, store: Store, as_of: AsOf, at: datetime) -> list[str]:
+def _statements(session: Session, store: Store, as_of: AsOf, at: datetime, *, comments_on: str = "main") -> list[str]:
     """What makes the views: those of the stored kinds, then the tables that are made of them."""
     kinds = [
         f"create or replace view {SCHEMA}.{identifier(kind)} as\n{rows}"
@@ -95,7 +97,7 @@ def _statements(session: Session, store: Store, as_of: AsOf, at: datetime) -> li
         *kinds,
         *tables,
         _about(store, as_of, at, what="view"),
-        *_comments(session, what="view"),
+        *_comments(session, comments_on, what="view"),
     ]
 
 
@@ -117,11 +119,11 @@ def _about(store: Store, as_of: AsOf, at: datetime, *, what: str) -> str:
     )
 
 
-def _comments(session: Session, *, what: str) -> list[str]:
-    """What tells a tool the meaning of tables and columns, in the words of their models."""
+def _comments(session: Session, schema: str, *, what: str) -> list[str]:
+    """What tells a tool the meaning of the tables and columns of a schema, in the words of their models."""
     said = []
     for table, model in LEDGER.items():
-        name = f"main.{identifier(table)}"
+        name = f"{schema}.{identifier(table)}"
         said.append(f"comment on {what} {name} is {_text((model.__doc__ or '').strip().splitlines()[0])}")
         described = {column.name: column.description for column in columns(model)}
         said += [
