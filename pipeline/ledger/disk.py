@@ -81,7 +81,10 @@ class Disk:
         return self.root.is_dir()
 
     def sizes(self) -> dict[str, int]:
-        """Every file of the place, at any depth, with its size; a link is what it leads to."""
+        """Every file of the place, at any depth, with its size; a link is what it leads to.
+
+        The log is looked at before the segments: those that it names are among the files then, whoever writes meanwhile.
+        """
         found: dict[str, int] = {}
         folders = [""]
         while folders:
@@ -90,7 +93,7 @@ class Disk:
                 entries = list(os.scandir(self.root / folder))
             except FileNotFoundError:  # a folder that goes while it is looked at is none
                 continue
-            for entry in entries:
+            for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):  # `_` last, so that it is next
                 name = f"{folder}/{entry.name}" if folder else entry.name
                 if entry.is_dir():
                     folders.append(name)

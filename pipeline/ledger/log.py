@@ -128,12 +128,18 @@ def read_commits(place: Place, last: int, first: int = 0) -> Iterator[Commit]:
         yield read_commit(place, version)
 
 
-def read_head(place: Place, names: Mapping[str, int]) -> Head | None:
-    """Reads the head; an empty one where there is none, None where it is not what was written."""
-    if HEAD not in names:
-        return Head()
+def read_head(place: Place) -> Head | None:
+    """Reads the head; an empty one where there is none, None where it is not what was written.
+
+    A reader takes the head before it looks for files: then no commit that it knows can be missing among them.
+    """
     try:
-        said = json.loads(_read(place, HEAD).decode("utf-8"))
+        said = json.loads(place.read(HEAD).decode("utf-8"))
+    except FileNotFoundError:
+        return Head()
+    except (OSError, ValueError):
+        return None
+    try:
         head = Head(int(said["version"]), dict(said["sha256"]))
         return head if said["self"] == _own_digest(head) else None
     except (ValueError, KeyError, TypeError):
@@ -146,14 +152,13 @@ def write_head(place: Place, head: Head) -> None:
     place.put(HEAD, (json.dumps(said, indent=1) + "\n").encode("ascii"))
 
 
-def last_version(place: Place, names: Mapping[str, int]) -> tuple[int, str | None]:
+def last_version(place: Place, names: Mapping[str, int], head: Head) -> tuple[int, str | None]:
     """The version that the store is at, -1 where nothing is committed, and the name of a torn log file after it.
 
     A last log file that cannot be read was cut off by a loss of power before its run was reported as done, unless the
     head knows it. Raises: StoreError where files are missing, or the head's own is not what was written.
     """
     known = versions(names)
-    head = read_head(place, names) or Head()
     last = known[-1] if known else -1
     if known and known != list(range(len(known))):
         missing = next(version for version in range(last) if version not in set(known))
@@ -170,12 +175,11 @@ def last_version(place: Place, names: Mapping[str, int]) -> tuple[int, str | Non
     return last, None
 
 
-def verify_tail(place: Place, names: Mapping[str, int], last: int) -> None:
+def verify_tail(place: Place, names: Mapping[str, int], last: int, head: Head) -> None:
     """Holds to their digests what opening the store at version `last` reads: the checkpoint and the files after it.
 
     Raises: StoreError naming the file that is not what was written.
     """
-    head = read_head(place, names) or Head()
     for name, what in broken_checkpoints(place, names, head):
         if name in names:  # one that is gone is not read
             raise StoreError(

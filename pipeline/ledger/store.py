@@ -121,15 +121,16 @@ class Store:
         """Opens the store of a place: see `open`."""
         if place.exists() and not place.is_directory():
             raise StoreError("this is a file, and a ledger is a directory", where=str(place), mend="name another place")
+        head = log.read_head(place) or log.Head()
         names = place.sizes()
-        last, _ = log.last_version(place, names)
+        last, _ = log.last_version(place, names, head)
         if last < 0:
             if any(not _is_litter(place, name) for name in names):
                 raise StoreError("this place holds other files and no ledger", where=str(place), mend="name another")
             if not create:
                 raise StoreError("there is no ledger store here", where=str(place), mend="make one with `lettrage run`")
             return cls(place, None, names)
-        log.verify_tail(place, names, last)
+        log.verify_tail(place, names, last, head)
         return cls(place, _load(place, last), names)
 
     def segments(self, kind: str) -> list[Segment]:
@@ -187,8 +188,8 @@ class Store:
 
     def broken_files(self) -> list[tuple[str, str]]:
         """Names the files beside the segments that are not what was written, with what is wrong with each."""
+        head = log.read_head(self.place)
         names = self.place.sizes()
-        head = log.read_head(self.place, names)
         found = [(log.HEAD, "is not what was written")] if head is None else []
         known = head or log.Head()
         found += log.broken_files(self.place, self.version, 0, known)
@@ -603,8 +604,8 @@ def _recently_retired(store: Store) -> set[str]:
 
 def _set_aside_torn_files(place: Place) -> list[str]:
     """Moves an unreadable last log file out of the way: it is of a run that was never acknowledged (power loss)."""
-    names = place.sizes()
-    _, torn = log.last_version(place, names)
+    head = log.read_head(place) or log.Head()
+    _, torn = log.last_version(place, place.sizes(), head)
     if torn is None:
         return []
     try:

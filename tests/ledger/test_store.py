@@ -387,3 +387,45 @@ def test_the_log_says_what_each_commit_was(tmp_path: Path) -> None:
     (commit,) = [json.loads(line) for line in logs(tmp_path)[1].read_text().splitlines() if "commitInfo" in line]
     assert commit["commitInfo"]["lettrage.run"] == "1"
     assert DeltaTable(str(tmp_path)).transaction_version("lettrage") == 1
+
+
+def test_a_commit_while_a_reader_lists_the_files_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each directory that is listed is followed by a commit: a segment or a log file is never missed for that."""
+    add(tmp_path, 1, lines=[1])
+    real, runs = os.scandir, iter(range(2, 100))
+
+    def with_a_commit(path: Path) -> object:
+        listed = list(real(path))
+        monkeypatch.setattr(os, "scandir", real)
+        add(tmp_path, next(runs), lines=[0])
+        monkeypatch.setattr(os, "scandir", with_a_commit)
+        return listed
+
+    monkeypatch.setattr(os, "scandir", with_a_commit)
+    store = Store.open(tmp_path)
+    monkeypatch.undo()
+    assert 1 <= store.run < Store.open(tmp_path).run
+    assert store.broken_files() == []
+
+
+def test_a_commit_while_a_reader_looks_at_the_head_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for run in range(1, 50):
+        add(tmp_path, run, lines=[run])
+    real, runs = Disk.read, iter(range(50, 100))
+
+    def with_a_commit(self: Disk, name: str) -> bytes:
+        content = real(self, name)
+        if name == HEAD:
+            monkeypatch.setattr(Disk, "read", real)
+            add(tmp_path, next(runs), lines=[0])
+            monkeypatch.setattr(Disk, "read", with_a_commit)
+        return content
+
+    monkeypatch.setattr(Disk, "read", with_a_commit)
+    for _ in range(4):  # a checkpoint comes in between
+        store = Store.open(tmp_path)
+        assert store.broken_files() == []
+    monkeypatch.undo()
+    assert list((tmp_path / "_delta_log").glob("*.checkpoint.parquet"))
