@@ -7,6 +7,7 @@ that hundreds of them can be killed in the time of a test. `tests.torture.comman
 
 from __future__ import annotations
 
+import _strptime  # noqa: F401 - with those below: what a command would only import once it runs
 import ctypes
 import json
 import os
@@ -18,6 +19,9 @@ import sys
 import traceback
 from pathlib import Path
 from typing import Any
+
+import hypothesis.strategies  # noqa: F401 - pandera imports it where it is installed
+import pandera.backends.polars.register  # noqa: F401
 
 import pipeline.cli
 import pipeline.exports.export
