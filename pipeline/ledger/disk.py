@@ -83,7 +83,7 @@ class Disk:
     def sizes(self) -> dict[str, int]:
         """Every file of the place, at any depth, with its size; a link is what it leads to.
 
-        The log is looked at before the segments: those that it names are among the files then, whoever writes meanwhile.
+        The log is looked at before the segments: those that it names are there then, whoever writes meanwhile.
         """
         found: dict[str, int] = {}
         folders = [""]
@@ -182,7 +182,7 @@ class Disk:
         """
         lock = FileLock(self.root / _LOCK)
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            self._make_root()
             lock.acquire(timeout=wait)
         except Timeout:  # which is an OSError
             raise StoreBusyError(
@@ -198,6 +198,13 @@ class Disk:
             yield
         finally:
             lock.release()
+
+    def _make_root(self) -> None:
+        """Makes the directory and those that it is in, and makes their names last. Raises: OSError."""
+        missing = [path for path in (self.root, *self.root.parents) if not path.exists()]
+        self.root.mkdir(parents=True, exist_ok=True)
+        for path in missing:
+            _fsync(path.parent)
 
     def is_lock(self, name: str) -> bool:
         """Whether a file is the place's lock."""
