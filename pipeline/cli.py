@@ -182,7 +182,10 @@ def dump(store: Path | str, out: Path, as_of_run: int | None, as_of_date: date |
 @click.option("--duckdb", "database", type=_WRITTEN, default=None, help="Write a DuckDB file that holds the views.")
 @click.option("--copy", is_flag=True, help="With --duckdb: the tables themselves, for another machine.")
 @click.option("--as-of", "as_of_run", type=int, default=None, metavar="RUN", help="What was known after a run.")
-def views(store: Path | str, out: Path | None, database: Path | None, copy: bool, as_of_run: int | None) -> None:
+@_as_json
+def views(
+    store: Path | str, out: Path | None, database: Path | None, copy: bool, as_of_run: int | None, as_json: bool
+) -> None:
     """Write the tables of the ledger as SQL views over its files, for DuckDB and BI tools."""
     from pipeline.ledger.as_of import AsOf
     from pipeline.ledger.store import Store
@@ -197,8 +200,11 @@ def views(store: Path | str, out: Path | None, database: Path | None, copy: bool
         tables = write_sql(ledger, out, at=at, as_of=as_of)
     else:
         tables = write_database(ledger, Path(str(database)), at=at, as_of=as_of, copy=copy)
-    what = "tables" if copy else "tables as views"
-    click.echo(f"{len(tables)} {what}, as of run {as_of.run_of(ledger)}: {out or database}")
+    run = as_of.run_of(ledger)
+    if as_json:
+        click.echo(json.dumps({"file": str(out or database), "run": run, "tables": tables}))
+        return
+    click.echo(f"{len(tables)} {'tables' if copy else 'tables as views'}, as of run {run}: {out or database}")
 
 
 @main.command()

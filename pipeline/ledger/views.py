@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import time
+import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -37,6 +39,9 @@ _FIRST_LINE = f"-- Written by `{_MADE_BY}`"
 _LAYOUT = "v1.0.0"
 #: the tables of a database file while it is written: `main` alone would be taken for the session's own
 _WRITTEN = "written.main"
+#: how a file is called until it is whole, and after how many seconds one is taken for what a killed command left
+_UNFINISHED = ".writing"
+_GIVEN_UP = 3600.0
 _STORED_NAME = re.compile(r"\bstored_([a-z_]+)\b")
 _OTHERS = "name another file, or remove this one first"
 
@@ -172,21 +177,27 @@ def _refuse_others(out: Path, folder: Path) -> None:
 
 @contextmanager
 def _written_whole(out: Path) -> Iterator[Path]:
-    """A path beside `out` that takes its place once it is written and on the disk."""
-    beside = out.with_name(f".{out.name}.writing")
-    logs = [path.with_name(f"{path.name}.wal") for path in (beside, out)]
-    try:
-        for left in (beside, logs[0]):
+    """A path beside `out` that takes its place once it is written and on the disk; nobody else writes to it."""
+    stem = f".{out.name}."
+    for left in out.parent.iterdir():
+        if left.name.startswith(stem) and _UNFINISHED in left.name and left.stat().st_mtime < time.time() - _GIVEN_UP:
             left.unlink(missing_ok=True)
+    beside = out.with_name(f"{stem}{uuid.uuid4().hex}{_UNFINISHED}")
+    try:
         yield beside
         with beside.open("rb") as file:
             os.fsync(file.fileno())
         # Changes that somebody made to the old database: DuckDB would take them for the new one's.
-        logs[1].unlink(missing_ok=True)
+        _log_of(out).unlink(missing_ok=True)
         beside.replace(out)
     finally:
-        for left in (beside, logs[0]):
-            left.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
+        _log_of(beside).unlink(missing_ok=True)
+
+
+def _log_of(database: Path) -> Path:
+    """Where DuckDB keeps what it has not written into a database file yet."""
+    return database.with_name(f"{database.name}.wal")
 
 
 def _text(value: object) -> str:
