@@ -56,6 +56,11 @@ class Disk:
         return True
 
     @property
+    def checkpoint_every(self) -> int:
+        """After how many commits the log gets another checkpoint."""
+        return 50
+
+    @property
     def writer_mark(self) -> str:
         """What tells this writer's segments from another's: nothing, there is no other."""
         return ""

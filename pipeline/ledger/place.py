@@ -38,6 +38,10 @@ class Place(Protocol):
         """Whether `locked` keeps every other writer out; where it does not, the log alone decides who wins."""
 
     @property
+    def checkpoint_every(self) -> int:
+        """After how many commits the log gets another checkpoint, so that opening the store reads few files."""
+
+    @property
     def writer_mark(self) -> str:
         """What tells this writer's segments from those of another who writes the same rows: digits, or nothing."""
 

@@ -50,7 +50,6 @@ _CONFIGURATION = {
     "delta.checkpointInterval": "1000000000",
     _FORMAT_KEY: str(FORMAT),
 }
-_CHECKPOINT_EVERY = 50
 _ROW_GROUP = 122_880
 _MEND_WRITE = "make room or mend its rights, then give the command again: the ledger is as it was"
 _MEND_READ = "restore the store from a back-up: this ledger cannot be read whole"
@@ -465,7 +464,7 @@ class Writer:
         try:
             names = place.sizes()
             made = log.checkpoints(names)
-            if version - max(made, default=0) >= _CHECKPOINT_EVERY:
+            if version - max(made, default=0) >= place.checkpoint_every:
                 self._write_head(version, names)
                 DeltaTable(place.address, version=version, storage_options=dict(place.options)).create_checkpoint()
                 names = place.sizes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -178,6 +179,11 @@ def said(company: Company, *arguments: str, expect: int = 0) -> str:
     return result.stdout
 
 
+def timeless(text: str) -> str:
+    """What a command says, without the moments at which runs were made."""
+    return re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z?|\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?", "then", text)
+
+
 def flip(objects: S3Store, name: str) -> None:
     """Changes one byte of an object."""
     content = bytearray(obstore.get(objects, name).bytes())
@@ -211,7 +217,7 @@ def test_every_command_says_what_it_says_of_a_disk(
         ["explain", "E2"],
         ["check", "--chain"],
     ):
-        assert said(company, *command) == said(disk, *command), command
+        assert timeless(said(company, *command)) == timeless(said(disk, *command)), command
     for place in (company, disk):
         files = place.directory
         said(place, "dump", "--as-of", "2", "--out", str(files / "then"))
@@ -271,7 +277,7 @@ def test_two_runs_at_once_post_nothing_twice(server: Server, address: str, input
         ended = [(run.communicate(timeout=240), run.returncode) for run in runs]
         codes = sorted(code for _, code in ended)
         assert set(codes) <= {0, 1, 3}, ended
-        assert codes[-1] != 1, ended
+        assert codes.count(1) < 2, ended
         for (_, stderr), code in ended:
             assert ("another writer changed the ledger meanwhile" in stderr) == (code == 1), stderr
             assert "Traceback" not in stderr
@@ -469,3 +475,8 @@ def test_thirty_runs_end_in_order(server: Server, address: str, inputs: Inputs) 
         stdout, stderr = run.communicate(timeout=240)
         assert (run.returncode in (0, 3), stderr) == (True, ""), (turn, run.returncode, stderr)
         assert json.loads(stdout)["run"] == turn + 1
+    store = Store.open(address)
+    assert len(log.checkpoints(store.names)) == 3, (
+        "a request for each file after the last of them is what opening costs"
+    )
+    assert check(store, with_chain=True) == []
