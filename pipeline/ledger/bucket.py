@@ -376,7 +376,7 @@ class Bucket:
     def _prune(self) -> None:
         """Removes the copies of what the bucket has no more, and halves that killed commands left."""
         since = time.time() - _KEEP
-        for path in self._cache.glob("kind=*/*"):
+        for path in self._cache.glob("kind=*/*") if self._listed else ():
             name = path.relative_to(self._cache).as_posix()
             try:
                 if name not in self._listed and path.stat().st_mtime < since:

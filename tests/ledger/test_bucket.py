@@ -353,6 +353,23 @@ def test_what_is_uploaded_for_a_commit_to_come_is_not_swept(server: Server, addr
 
 
 @pytest.mark.slow
+def test_compaction_back_up_and_restore(server: Server, address: str, inputs: Inputs, tmp_path: Path) -> None:
+    company = on_bucket(address, tmp_path)
+    for number in range(3):
+        assert company.invoke(*inputs.arguments(number)).exit_code in (0, 3)
+    said(company, "backup", "--out", f"{address}-kept")
+    assert dumped(f"{address}-kept", tmp_path / "kept") == inputs.dumps[3]
+    assert company.invoke(*inputs.arguments(0)).exit_code in (0, 3)
+    dump_now = dumped(address, tmp_path / "now")
+    assert "files, now" in said(company, "compact")
+    assert dumped(address, tmp_path / "compacted") == dump_now
+    said(company, "backup", "--out", str(tmp_path / "on-disk"))
+    assert dumped(tmp_path / "on-disk", tmp_path / "of-disk") == dump_now
+    said(on_bucket(f"{address}-back", tmp_path), "restore", "--from", str(tmp_path / "on-disk"))
+    assert dumped(f"{address}-back", tmp_path / "back") == dump_now
+
+
+@pytest.mark.slow
 def test_a_segment_that_was_changed_is_named_and_not_read(
     server: Server, address: str, inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
