@@ -43,6 +43,9 @@ _CONNECT_SECONDS = 10
 _NEVER_CHANGES = re.compile(r"_delta_log/\d{20}\.json\Z")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _STATUS = re.compile(r"status code: (\d{3})|\b([45]\d\d) (?:Forbidden|Unauthorized|Not Found)")
+_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT")
+_PLAIN = re.compile(r"[!-~]+\Z")
+_REFUSED = {"401", "403", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"}
 _CHECK_NAME = "check the name of the bucket, AWS_REGION and AWS_ENDPOINT_URL"
 _CHECK_KEYS = (
     "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and what they may do with the bucket"
@@ -96,6 +99,7 @@ class Bucket:
         prefix = (found[2] or "").rstrip("/") if found else ""
         if found is None or (prefix and any(part in ("", ".", "..") for part in prefix.split("/"))):
             raise UsageError("this is no address of a bucket", where=address, mend="write s3://bucket/prefix")
+        _check_environment()
         return cls(found[1], prefix, cache_directory())
 
     def __str__(self) -> str:
@@ -393,6 +397,39 @@ def cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "lettrage"
 
 
+def _check_environment() -> None:
+    """Looks at what the libraries take from the environment: some of it would end them in a panic.
+
+    Raises: UsageError naming the variable, never with what it holds.
+    """
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", *_ENDPOINTS):
+        value = os.environ.get(name)
+        if value is not None and not _PLAIN.match(value):
+            raise UsageError(
+                "this variable is empty or holds characters that it cannot hold", where=name, mend="mend it"
+            )
+        if value is None or name not in _ENDPOINTS:
+            continue
+        if not _is_address(value):
+            raise UsageError("this variable is no address of a server", where=name, mend="write https://host:port")
+        if value.startswith("http:") and not _allows_http():
+            raise UsageError(
+                "this server would see the ledger without TLS",
+                where=name,
+                mend="write https://, or AWS_ALLOW_HTTP=true",
+            )
+
+
+def _is_address(value: str) -> bool:
+    try:
+        said = urlsplit(value)
+        return (
+            said.scheme in ("http", "https") and bool(said.hostname) and said.port != 0 and not re.search("[@?]", value)
+        )
+    except ValueError:
+        return False
+
+
 def _allows_http() -> bool:
     return os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true", "yes")
 
@@ -419,12 +456,8 @@ def _reason(said: str) -> tuple[str, str]:
     host = urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname or "Amazon S3"
     reasons = (
         (code == "NoSuchBucket", "there is no bucket of that name", _CHECK_NAME),
-        (status in ("401", "403"), f"{answered}: it does not accept the credentials", _CHECK_KEYS),
-        (
-            "builder error" in said,
-            "AWS_ENDPOINT_URL is no address, or is http:// without AWS_ALLOW_HTTP=true",
-            _CHECK_SERVER,
-        ),
+        (status in _REFUSED or code in _REFUSED, f"{answered}: it does not accept the credentials", _CHECK_KEYS),
+        (status == "301" or "redirect" in said, "the bucket is in another region", _CHECK_NAME),
         ("169.254." in said or "credential" in said.lower(), "there are no credentials", _CHECK_KEYS),
         ("sending request" in said or "timed out" in said, f"no answer from {host}", _CHECK_SERVER),
         (bool(code or status), answered, _AGAIN),

@@ -456,7 +456,17 @@ def test_what_is_wrong_is_said_without_secrets(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     assert refused().count("no answer from 127.0.0.1") == 2
     monkeypatch.delenv("AWS_ALLOW_HTTP")
-    assert refused().count("AWS_ALLOW_HTTP=true") == 2
+    assert refused(code=2).count("AWS_ALLOW_HTTP=true") == 2
+    for name, wrong in (
+        ("AWS_ENDPOINT_URL", "nonsense"),
+        ("AWS_ENDPOINT_URL", f"https://user:{SECRET}@host"),
+        ("AWS_ENDPOINT_URL", "https://host:port"),
+        ("AWS_SECRET_ACCESS_KEY", f"{SECRET}\n"),
+        ("AWS_REGION", ""),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, wrong)
+            assert refused(code=2).count(f"{name}: this variable") == 2
 
 
 @pytest.mark.parametrize("address", ["s3://", "s3://B/x", "s3://books//x", "s3://books/../x", "s3:///x"])
