@@ -40,6 +40,8 @@ _PIECE = 8 * 1024 * 1024
 _RETRIES = 4
 _RETRY_SECONDS = 60
 _CONNECT_SECONDS = 10
+#: for an object as a whole, which may be a large segment on a slow line
+_SEGMENT_SECONDS = 300
 _NEVER_CHANGES = re.compile(r"_delta_log/\d{20}\.json\Z")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _STATUS = re.compile(r"status code: (\d{3})|\b([45]\d\d) (?:Forbidden|Unauthorized|Not Found)")
@@ -79,6 +81,7 @@ class Bucket:
                 client_options={
                     "allow_http": _allows_http(),
                     "connect_timeout": timedelta(seconds=_CONNECT_SECONDS),
+                    "timeout": timedelta(seconds=_SEGMENT_SECONDS),
                 },
                 retry_config={"max_retries": _RETRIES, "retry_timeout": timedelta(seconds=_RETRY_SECONDS)},
             )

@@ -266,6 +266,7 @@ def lines(number: int) -> pl.DataFrame:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_two_runs_at_once_post_nothing_twice(server: Server, address: str, inputs: Inputs, tmp_path: Path) -> None:
     wins = 0
     for turn in range(10):
@@ -292,48 +293,45 @@ def test_two_runs_at_once_post_nothing_twice(server: Server, address: str, input
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("turn", range(15))
 def test_killed_at_any_moment_it_is_before_or_after(
-    server: Server, address: str, inputs: Inputs, tmp_path: Path
+    turn: int, server: Server, address: str, inputs: Inputs, tmp_path: Path
 ) -> None:
-    chance = random.Random(8)
-    found = []
-    for turn in range(15):
-        place, number = f"{address}-{turn}", turn % 2
-        company = on_bucket(place, tmp_path)
-        for before in range(number):
-            assert company.invoke(*inputs.arguments(before)).exit_code in (0, 3)
-        run = start(*inputs.arguments(number), "--store", place)
-        assert run.stderr is not None
-        reached = threading.Event()
+    chance, number = random.Random(turn), turn % 2
+    company = on_bucket(address, tmp_path)
+    for before in range(number):
+        assert company.invoke(*inputs.arguments(before)).exit_code in (0, 3)
+    run = start(*inputs.arguments(number), "--store", address)
+    assert run.stderr is not None
+    stream, reached = run.stderr, threading.Event()
 
-        def follow(stream=run.stderr, committing=reached) -> None:  # noqa: ANN001
-            for line in stream:
-                if "commit" in line:
-                    committing.set()
-            committing.set()
+    def follow() -> None:
+        for line in stream:
+            if "commit" in line:
+                reached.set()
+        reached.set()
 
-        follower = threading.Thread(target=follow)
-        follower.start()
-        if turn % 3 == 0:
-            reached.wait(chance.uniform(0.5, 4))
-        else:  # in the middle of the uploads and the commit, mostly
-            reached.wait(60)
-            threading.Event().wait(chance.uniform(0, 1.2))
-        run.send_signal(signal.SIGKILL)
-        follower.join()
-        run.communicate()
-        after = dumped(place, tmp_path / "dump")
-        assert after in (inputs.dumps[number], inputs.dumps[number + 1])
-        is_in = after == inputs.dumps[number + 1]
-        found.append(is_in)
-        for left in range(number + is_in, 3):
-            assert company.invoke(*inputs.arguments(left)).exit_code in (0, 3)
-        assert dumped(place, tmp_path / "dump") == inputs.dumps[3]
-        store = Store.open(place)
-        named = {segment.name for kind in store.kinds() for segment in store.segments(kind)}
-        retired = set().union(*(commit.removed for commit in store.commits()))
-        strangers = {name for name in store.names if name.startswith("kind=")} - named - retired
-        assert not strangers, "the next run sweeps up"
+    follower = threading.Thread(target=follow)
+    follower.start()
+    if turn % 3 == 0:
+        reached.wait(chance.uniform(0.5, 4))
+    else:  # in the middle of the uploads and the commit, mostly
+        reached.wait(60)
+        threading.Event().wait(chance.uniform(0, 1.2))
+    run.send_signal(signal.SIGKILL)
+    follower.join()
+    run.communicate()
+    after = dumped(address, tmp_path / "dump")
+    assert after in (inputs.dumps[number], inputs.dumps[number + 1])
+    is_in = after == inputs.dumps[number + 1]
+    for left in range(number + is_in, 3):
+        assert company.invoke(*inputs.arguments(left)).exit_code in (0, 3)
+    assert dumped(address, tmp_path / "dump") == inputs.dumps[3]
+    store = Store.open(address)
+    named = {segment.name for kind in store.kinds() for segment in store.segments(kind)}
+    retired = set().union(*(commit.removed for commit in store.commits()))
+    strangers = {name for name in store.names if name.startswith("kind=")} - named - retired
+    assert not strangers, "the next run sweeps up"
 
 
 def test_what_is_uploaded_for_a_commit_to_come_is_not_swept(server: Server, address: str) -> None:
@@ -496,6 +494,7 @@ def test_an_upload_that_waits_for_long_is_made_anew(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_thirty_runs_end_in_order(server: Server, address: str, inputs: Inputs) -> None:
     for turn in range(30):
         run = start(*inputs.arguments(turn % 3), "--store", address, "--json")
