@@ -150,7 +150,7 @@ def build_history(company: Path, years: int, history: Path) -> None:
     batch = history.with_suffix(".batch")
     for year in range(years):
         for month in (1, 2, 3):
-            tables = read(company / f"batch-{month}")
+            tables = approved(read(company / f"batch-{month}"))
             write(batch, {name: renamed(rows, f"Y{year}-") if year else rows for name, rows in tables.items()})
             post(company, batch, beside)
     write(batch, {"payment_orders": orders(company, "SETTLED-")})
@@ -158,6 +158,12 @@ def build_history(company: Path, years: int, history: Path) -> None:
     shutil.rmtree(batch)
     measure([*LETTRAGE, "compact", "--store", str(beside)])
     beside.rename(history)
+
+
+def approved(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """The same with every declared report approved: what is old has been paid, and does not lie open for years."""
+    status = pl.col("status").replace("declared", "approved")
+    return {**tables, "expense_reports": tables["expense_reports"].with_columns(status)}
 
 
 def build_days(company: Path, days: int, store: Path) -> None:
