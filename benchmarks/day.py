@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from benchmarks.harness import Cost, in_turn, measure
+from pipeline.ledger.reading import ledger_session
 from pipeline.ledger.store import Store
 from pipeline.run import run as run_batch
 from pipeline.sample import write_sample
@@ -38,6 +39,7 @@ _DAY_EXPENSES = 20_000
 _CHANGED_REPORTS = 200
 _ORDERS_EVERY = 20
 _ON = "2026-12-31"
+_IBAN = "FR7630006000011234567890189"
 _POSTED, _QUARANTINED = 0, 3
 _OF_A_REPORT = ("expense_reports", "expenses", "expense_taxes", "allocations")
 _IDS = ("report", "advance", "payment_order")
@@ -139,6 +141,9 @@ def sample(work: Path, scale: int) -> Path:
         beside = work / f"company-{scale}.writing"
         shutil.rmtree(beside, ignore_errors=True)
         write_sample(beside, seed=5, scale=scale, parquet=True)
+        # The sample's wrong IBANs would keep their owners' lines open for years; somebody would have mended them.
+        employees = pl.read_parquet(beside / "reference" / "employees.parquet")
+        employees.with_columns(iban=pl.lit(_IBAN)).write_parquet(beside / "reference" / "employees.parquet")
         beside.rename(company)
     return company
 
@@ -153,7 +158,8 @@ def build_history(company: Path, years: int, history: Path) -> None:
             tables = approved(read(company / f"batch-{month}"))
             write(batch, {name: renamed(rows, f"Y{year}-") if year else rows for name, rows in tables.items()})
             post(company, batch, beside)
-    write(batch, {"payment_orders": orders(company, "SETTLED-")})
+    # What the sample has wrong would wait for years, and be tried again by every run: it is withdrawn.
+    write(batch, {"expense_reports": withdrawn(company, years, beside), "payment_orders": orders(company, "SETTLED-")})
     post(company, batch, beside)
     shutil.rmtree(batch)
     measure([*LETTRAGE, "compact", "--store", str(beside)])
@@ -164,6 +170,17 @@ def approved(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     """The same with every declared report approved: what is old has been paid, and does not lie open for years."""
     status = pl.col("status").replace("declared", "approved")
     return {**tables, "expense_reports": tables["expense_reports"].with_columns(status)}
+
+
+def withdrawn(company: Path, years: int, store: Path) -> pl.DataFrame:
+    """The reports that wait in quarantine, as drafts of a higher version."""
+    with ledger_session(Store.open(store)) as session:
+        waiting = session.query("select distinct document as report from quarantine where resolved_run is null")
+    reports = pl.concat([read(company / f"batch-{month}")["expense_reports"] for month in (1, 2, 3)])
+    reports = reports.sort("version").group_by("report", maintain_order=True).last().select(reports.columns)
+    named = pl.concat([renamed(reports, f"Y{year}-") if year else reports for year in range(years)])
+    drafts = named.join(waiting, on="report", how="semi")
+    return drafts.with_columns(version=pl.lit(90, pl.Int32), status=pl.lit("draft"))
 
 
 def build_days(company: Path, days: int, store: Path) -> None:

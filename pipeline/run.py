@@ -51,6 +51,17 @@ _STATE = sorted(set(STORED) - {"entry_lines", "exports", "export_entries", "bala
 #: files of a kind from which on it is worth a note that they can be merged
 _MANY_FILES = 200
 
+#: what the ledger knows of the batch. What is looked up is a table first: then DuckDB skips what cannot match it
+_KNOWN = (
+    "present_documents",
+    "known_document_runs",
+    "known_documents",
+    "posted_reports",
+    "known_expense_entities",
+    "known_payments",
+    "known_returns",
+)
+
 STAGE = Path(__file__).parent / "stage"
 
 
@@ -211,7 +222,7 @@ def _compute(
     _register_reference(session, known)
     progress("stage")
     stage_rows(session, batch)
-    for state in ("known_documents", "known_expense_entities", "known_payments", "known_returns"):
+    for state in _KNOWN:
         session.run(STAGE / f"{state}.sql")
     decide_fates(session)
     progress("judge")

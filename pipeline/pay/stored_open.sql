@@ -1,23 +1,16 @@
 -- The open lines of the legal entities in which this run pays: one row per line, as the ledger has it.
--- In: stored_open_lines, active_orders. Out: stored_open. Spec: section 6.
-with
-
-lines_of_paying_entities as (
-    select stored_open_lines.*
-    from stored_open_lines
-    semi join active_orders on stored_open_lines.legal_entity = active_orders.legal_entity
-),
-
-latest_states as (
+-- In: stored_open_lines, open_line_states. Out: stored_open. Spec: section 6.
+select stored_open_lines.*
+from stored_open_lines
+semi join (
     select *
-    from lines_of_paying_entities
-    qualify
-        row_number() over (
-            partition by legal_entity, journal_code, fiscal_year, entry_number, line_number
-            order by run desc
-        ) = 1
-)
-
-select *
-from latest_states
-where is_open
+    from open_line_states
+    where is_open
+) as open_lines
+    on stored_open_lines.legal_entity = open_lines.legal_entity
+        and stored_open_lines.journal_code = open_lines.journal_code
+        and stored_open_lines.fiscal_year = open_lines.fiscal_year
+        and stored_open_lines.entry_number = open_lines.entry_number
+        and stored_open_lines.line_number = open_lines.line_number
+        and stored_open_lines.run = open_lines.run
+where stored_open_lines.is_open

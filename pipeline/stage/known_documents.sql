@@ -1,29 +1,14 @@
 -- What the ledger knows of the documents that the batch brings or that wait: one row per (document, legal entity).
--- In: document_rows, staged_payment_returns, stored_documents. Out: known_documents. Spec: section 3.
+-- In: known_document_runs, stored_documents. Out: known_documents. Spec: section 3.
 with
-
-present_documents as (
-    select distinct
-        document_kind,
-        document
-    from document_rows
-    where document is not null
-
-    union
-
-    select
-        'payment_order' as document_kind,
-        payment_order as document
-    from staged_payment_returns
-    where payment_order is not null
-),
 
 documents as (
     select stored_documents.*
     from stored_documents
-    semi join present_documents
-        on stored_documents.document_kind = present_documents.document_kind
-            and stored_documents.document = present_documents.document
+    semi join known_document_runs
+        on stored_documents.document_kind = known_document_runs.document_kind
+            and stored_documents.document = known_document_runs.document
+            and stored_documents.run = known_document_runs.run
     qualify
         row_number() over (
             partition by

@@ -1,13 +1,5 @@
 -- The legal entities that the expenses of known reports were first posted in: one row per (report, expense).
--- In: known_documents, stored_expense_entities. Out: known_expense_entities. Spec: section 4.
-with
-
-posted_reports as (
-    select distinct document
-    from known_documents
-    where document_kind = 'expense_report' and posted_run is not null
-)
-
+-- In: posted_reports, stored_expense_entities. Out: known_expense_entities. Spec: section 4.
 select
     stored_expense_entities.report,
     stored_expense_entities.expense,
