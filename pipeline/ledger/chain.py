@@ -138,7 +138,7 @@ def changed_rows(store: Store, session: Session) -> list[str]:
         session.view("sealed_rows", stored_rows(store, kind))
         names = [name for (name, *_) in session.con.execute("describe sealed_rows").fetchall()]
         keys = ", ".join(identifier(name) for name in _key(kind))
-        of_run = f" and number = {store.run}" if kind == _REPLACED else ""
+        of_run = f" and number = {_last_number(store, session)}" if kind == _REPLACED else ""
         # A kind may be large: its rows are read once to be summed, and again only where a sum has changed.
         session.create(
             "broken_seals",
@@ -163,6 +163,12 @@ def changed_rows(store: Store, session: Session) -> list[str]:
             said += _named(session, kind, names, keys)
         said += _strangers(session, kind)
     return said
+
+
+def _last_number(store: Store, session: Session) -> int:
+    """What the rows of the kind that each run replaces say: the last run; 0 while none has followed a migration."""
+    runs = session.value(f"select count(run) from ({stored_rows(store, 'links')})")
+    return store.run if runs else 0
 
 
 def _named(session: Session, kind: str, names: list[str], keys: str) -> list[str]:
@@ -205,9 +211,8 @@ def _strangers(session: Session, kind: str) -> list[str]:
     """Rows that say they are of a commit that the chain does not know to have added any."""
     numbers = session.query(
         f"""
-        select {identifier(_NUMBERED_BY.get(kind, "run"))} as number, count(*) as row_count from sealed_rows
-        group by number having number is not null
-            and number not in (select number from seals_then where kind_name = '{kind}')
+        select {_number(kind)} as number, count(*) as row_count from sealed_rows
+        group by all having {_number(kind)} not in (select number from seals_then where kind_name = '{kind}')
         order by number
         """
     )
@@ -218,11 +223,11 @@ def _sealed(session: Session, kind: str, source: str, rows: int | None = None) -
     """The seals of a kind's rows, without their link. rows: how many, where all are of one number."""
     session.view("rows_to_seal", source)
     names = [name for (name, *_) in session.con.execute("describe rows_to_seal").fetchall()]
-    number = identifier(_NUMBERED_BY.get(kind, "run"))
+    number = _number(kind)
     cuts = f"select {number} as number, ((count(*) + {PART_ROWS - 1}) // {PART_ROWS})::integer as part_count"
     if rows is not None:
         cuts = f"select distinct {number} as number, {max(1, -(-rows // PART_ROWS))}::integer as part_count"
-    cuts += f" from rows_to_seal where {number} is not null" + (" group by all" if rows is None else "")
+    cuts += " from rows_to_seal" + (" group by all" if rows is None else "")
     return session.query(
         f"select '{kind}' as kind_name, number, part, part_count, row_count, digest_sum, keyed_sum "
         f"from ({_seal_query(kind, names, 'rows_to_seal', cuts)}) order by number, part"
@@ -256,11 +261,16 @@ def _hashed_rows(kind: str, names: list[str], source: str, besides: str = "") ->
     cells += [f"'{name}=' || {identifier(name)}::varchar" for name in sorted(set(names) - filled)]
     keys = [f"'{name}=' || {identifier(name)}::varchar" for name in _key(kind)]
     return f"""
-        select {besides + ", " if besides else ""}{identifier(_NUMBERED_BY.get(kind, "run"))} as number,
+        select {besides + ", " if besides else ""}{_number(kind)} as number,
             ('0x' || sha256(concat_ws(chr(31), {", ".join(cells)}))[1:15])::ubigint as row_number,
             ('0x' || sha256(concat_ws(chr(31), {", ".join(keys)}))[1:7])::ubigint as key_number
         from {source}
     """
+
+
+def _number(kind: str) -> str:
+    """What tells the commit that added a row; 0 where the row does not say: rows that waited in a store of format 1."""
+    return f"coalesce({identifier(_NUMBERED_BY.get(kind, 'run'))}, 0)"
 
 
 def _key(kind: str) -> tuple[str, ...]:

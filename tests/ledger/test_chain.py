@@ -222,3 +222,30 @@ def test_a_run_and_the_status_give_the_digest_of_the_chain(ledger: Company) -> N
     assert f"Chain after run 4: {digest}" in ledger.invoke("status").stdout
     (newest, *_) = json.loads(ledger.invoke("status", "--json").stdout)["runs"]
     assert (newest["run"], newest["chain_digest"]) == (4, digest)
+
+
+@pytest.mark.parametrize(
+    ("kind", "column"), [("documents", "run"), ("runs", "run"), ("quarantine", "run"), ("exports", "sequence")]
+)
+def test_rows_that_say_no_run_are_found(kind: str, column: str, ledger: Company) -> None:
+    out = str(ledger.directory / "files")
+    ledger.invoke("export", "--format", "csv", "--entity", "FR01", "--out", out)
+    ledger.run(expense_reports=[report("R9", version="2")], expenses=[expense("R9", version="2")])
+    if not Store.open(ledger.store).segments(kind):
+        pytest.skip(f"nothing of {kind} in this ledger")
+    segment = Store.open(ledger.store).segments(kind)[0].name
+    rows = pl.read_parquet(ledger.store / segment, hive_partitioning=False)
+    forged = rows[:1].with_columns(pl.lit(None, pl.Int64).alias(column))
+    pl.concat([rows, forged]).write_parquet(ledger.store / segment)
+    forge(ledger.store, segment)
+    assert f"{kind}: 1 rows say that they are of 0, which added none" in said(ledger)
+
+
+def test_rows_that_waited_in_a_store_of_format_1_are_sealed(old: Company) -> None:
+    with chain.writing(Store.open(old.store)):
+        pass
+    store = Store.open(old.store)
+    assert store.segments("waiting")
+    assert check(store, with_chain=True) == []
+    rewrite(old.store, "waiting", pl.lit("Q1").alias("document"))
+    assert "waiting" in said(old)
