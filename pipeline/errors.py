@@ -5,9 +5,10 @@
     │   ├── InputError            a table that cannot be read at all
     │   ├── BrokenReferenceError  a broken reference: no document is judged by it
     │   └── FormatError           an export format or profile that says something impossible
-    └── RunError                  exit 1: failed, the ledger is untouched
+    └── RunError                  exit 1: failed, the ledger is as it was unless it says otherwise
         ├── StoreError            the ledger store cannot be read or written
-        │   └── StoreBusyError    another process is writing it: try again
+        │   ├── StoreBusyError    another process is writing it: try again
+        │   └── ReplacedError     a file was cleared away since the store was opened: try again
         ├── InvariantError        what spec §8 promises does not hold
         └── ExportError           a file cannot be written as its format demands
 
@@ -54,7 +55,7 @@ class FormatError(UsageError):
 
 
 class RunError(LettrageError):
-    """The run failed; the ledger is as it was."""
+    """The run failed; the ledger is as it was unless the message says otherwise."""
 
 
 class StoreError(RunError):
@@ -65,9 +66,16 @@ class StoreBusyError(StoreError):
     """Another process is writing this store; the same command may be given again."""
 
 
+class ReplacedError(StoreError):
+    """A file of the store was put out of force, and cleared away, since it was opened."""
+
+
 class InvariantError(RunError):
     """An invariant of spec §8 does not hold, so nothing was written."""
 
 
 class ExportError(RunError):
-    """A file cannot be written as its format demands; names the entry and the field."""
+    """A file cannot be written as its format demands; names the entry and the field.
+
+    Or its export is recorded and the file could not be put into place: then it says so.
+    """

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FOLDER = "_delta_log"
 HEAD = f"{FOLDER}/_lettrage_head.json"
+#: what says that a place holds a copy: a back-up, or a ledger that is being restored
+COPY = f"{FOLDER}/_lettrage_copy.json"
 LAST_CHECKPOINT = f"{FOLDER}/_last_checkpoint"
 #: keys of a commit: digest of the log file before it; how many actions it has; its segments' digests (format 1)
 PREVIOUS = "lettrage.previous"
@@ -156,9 +158,12 @@ def last_version(place: Place, names: Mapping[str, int], head: Head) -> tuple[in
     """The version that the store is at, -1 where nothing is committed, and the name of a torn log file after it.
 
     A last log file that cannot be read was cut off by a loss of power before its run was reported as done, unless the
-    head knows it. Raises: StoreError where files are missing, or the head's own is not what was written.
+    head knows it. A copy brings the last log file first: until the others have followed it is at the version before
+    them. Raises: StoreError where files are missing, or the head's own is not what was written.
     """
     known = versions(names)
+    if COPY in names:
+        known = [version for place_in_row, version in enumerate(known) if place_in_row == version]
     last = known[-1] if known else -1
     if known and known != list(range(len(known))):
         missing = next(version for version in range(last) if version not in set(known))

@@ -10,6 +10,7 @@ whether it is what was written.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import re
@@ -29,7 +30,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.schema import PrimitiveType
 from deltalake.transaction import AddAction, RemoveAction
 
-from pipeline.errors import StoreBusyError, StoreError
+from pipeline.errors import ReplacedError, StoreBusyError, StoreError
 from pipeline.ledger import log
 from pipeline.ledger.disk import is_unfinished
 from pipeline.ledger.place import place_of
@@ -52,9 +53,10 @@ _CONFIGURATION = {
 }
 _ROW_GROUP = 122_880
 _MEND_WRITE = "make room or mend its rights, then give the command again: the ledger is as it was"
+_MEND_TYPE = "use the version of lettrage that wrote it: the ledger is as it was"
 _MEND_READ = "restore the store from a back-up: this ledger cannot be read whole"
 #: seconds for which a replaced segment stays on disk, so that a reader who has its name can still open it
-_GRACE = 3600.0
+GRACE = 3600.0
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 #: how long the digest in a name is; shorter ones are names that format 1 gave at random
 _SHA256 = 64
@@ -125,7 +127,13 @@ class Store:
         last, _ = log.last_version(place, names, head)
         if last < 0:
             if any(not _is_litter(place, name) for name in names):
-                raise StoreError("this place holds other files and no ledger", where=str(place), mend="name another")
+                raise StoreError(
+                    "this place holds other files and no ledger", where=str(place), mend="name another directory"
+                )
+            if log.COPY in names:
+                raise StoreError(
+                    "a copy to this place was begun and not finished", where=str(place), mend="give its command again"
+                )
             if not create:
                 raise StoreError("there is no ledger store here", where=str(place), mend="make one with `lettrage run`")
             return cls(place, None, names)
@@ -171,11 +179,20 @@ class Store:
     def verify_segments(self, segments: Iterable[Segment]) -> None:
         """As `verify`, of some segments. What a reader opens is there afterwards, also where the store is far away."""
         for name in self._broken(list(segments), self.place.holds):
-            raise StoreError(
-                "a segment is not what was written: it was changed or damaged",
-                where=self.place.shown(name),
-                mend=_MEND_READ,
+            raise self._unreadable(name)
+
+    def _unreadable(self, name: str) -> StoreError:
+        """What to say of a segment that is not what was written, or not there any more."""
+        now = Store.at(self.place)
+        if now.version > self.version and name not in {one.name for one in now.segments(_kind_of(name))}:
+            return ReplacedError(
+                "a file was replaced while the ledger was read", where=str(self.place), mend="give the command again"
             )
+        return StoreError(
+            "a segment is not what was written: it was changed or damaged",
+            where=self.place.shown(name),
+            mend=_MEND_READ,
+        )
 
     def broken_segments(self, segments: Iterable[Segment] | None = None) -> list[str]:
         """Reads segments, all in force if none are given; names those that are not what was written, to the byte.
@@ -201,6 +218,12 @@ class Store:
         Raises: StoreBusyError where another process holds the lock for longer than `wait` seconds.
         """
         with self.place.locked(wait):
+            if log.COPY in self.place.sizes():
+                raise StoreError(
+                    "this is a back-up, or a copy that was not finished, and no ledger to write to",
+                    where=str(self.place),
+                    mend="make a ledger of it with `lettrage restore`, or finish the copy by giving its command again",
+                )
             notes = _set_aside_torn_files(self.place)
             writer = Writer(Store.at(self.place, create=True), notes)
             if self.place.has_lock:
@@ -305,6 +328,18 @@ class Writer:
         """Puts segments out of force with this commit."""
         self._retired |= {segment.name: segment.size for segment in segments}
 
+    def pending(self, run: int) -> Store:
+        """The store as `commit` would leave it with this run: of the same version, with what is written and unseen."""
+        made = [Segment.of(name, size) for name, (size, _) in self._added.items()]
+        kept = [
+            one for kind in self.store.kinds() for one in self.store.segments(kind) if one.name not in self._retired
+        ]
+        store = copy.copy(self.store)
+        store.run, store._segments = run, {}  # noqa: SLF001 - a store of ours, made anew
+        for segment in sorted([*kept, *made], key=lambda one: one.name):
+            store._segments.setdefault(segment.kind, []).append(segment)  # noqa: SLF001 - the same
+        return store
+
     def commit(self, run: int | None, metadata: Mapping[str, str], *, changes_data: bool = True) -> None:
         """Makes everything written visible in one step, and durable before it returns.
 
@@ -315,13 +350,20 @@ class Writer:
         try:
             place.durable(self._added)
             version = self._commit(run, metadata, changes_data=changes_data)
-            place.durable([log.name_of(version)], content=True)
         except (DeltaError, OSError) as error:  # a commit that failed is a DeltaError
             found = None if place.has_lock else self._found_commit()
             if found is None:
                 failed = _came_in_between if isinstance(error, CommitFailedError) else _log_cannot_be_written
                 raise failed(place, error) from None
             version = found
+        try:
+            place.durable([log.name_of(version)], content=True)
+        except OSError as error:
+            raise StoreError(
+                f"what was written is in the ledger, and the disk does not say that it lasts ({_first_line(error)})",
+                where=place.shown(log.name_of(version)),
+                mend="mend the disk, then look with `lettrage check` and `lettrage status` before giving it again",
+            ) from None
         self._acknowledge(version)
         self._look_anew()
         self._added.clear()
@@ -407,6 +449,7 @@ class Writer:
                     f"column {field.name} of {kind} is {written}, elsewhere {self._fields[field.name]}: "
                     "a column has one type over all kinds",
                     where=str(self.store.place),
+                    mend="report this as a fault of lettrage: the ledger is as it was",
                 )
 
     def _commit(self, run: int | None, metadata: Mapping[str, str], *, changes_data: bool) -> int:
@@ -505,7 +548,9 @@ class Writer:
         for name, field in fields.items():
             if name in known and str(known[name].type) != str(field.type):
                 raise StoreError(
-                    f"column {name} is {known[name].type} in the store, not {field.type}", where=str(place)
+                    f"column {name} is {known[name].type} in the store, not {field.type}",
+                    where=str(place),
+                    mend=_MEND_TYPE,
                 )
         new = [field for name, field in fields.items() if name not in known]
         if new:
@@ -558,7 +603,7 @@ def _is_litter(place: Place, name: str) -> bool:
     return (
         place.is_lock(name)
         or name.startswith("kind=")
-        or name in (log.name_of(0), log.HEAD)
+        or name in (log.name_of(0), log.HEAD, log.COPY)
         or log.is_torn(name)
         or log.is_unnamed_commit(name)
         or is_unfinished(name)
@@ -593,7 +638,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 def _recently_retired(store: Store) -> set[str]:
     """The segments that commits of the last hour put out of force: a reader may still hold their names."""
     retired: set[str] = set()
-    since = time.time() - _GRACE
+    since = time.time() - GRACE
     for commit in store.commits():
         if store.place.modified(commit.name) < since:
             break

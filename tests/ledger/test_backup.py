@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pipeline.errors import ReplacedError
 from pipeline.ledger import backup as copying
 from pipeline.ledger.check import check
 from pipeline.ledger.compact import compact
@@ -64,9 +67,9 @@ def test_made_again_it_brings_over_what_is_new_alone(ledger: Company, tmp_path: 
     compact(Store.open(ledger.store))
     ledger.invoke("backup", "--out", str(kept))
     assert dumped(kept, tmp_path / "merged") == dumped(ledger.store, tmp_path / "ledger-merged")
-    assert {path.relative_to(kept).as_posix() for path in kept.glob("kind=*/*")} == named(kept), "nothing is left over"
     again = json.loads(ledger.invoke("backup", "--out", str(kept), "--json").stdout)
     assert again["files"] == 0
+    assert {path.relative_to(kept).as_posix() for path in kept.glob("kind=*/*")} == named(kept), "nothing is left over"
 
 
 def test_a_run_in_the_middle_of_a_back_up_is_not_in_it(
@@ -89,37 +92,131 @@ def test_a_run_in_the_middle_of_a_back_up_is_not_in_it(
     assert Store.open(ledger.store).run == 4
 
 
-@pytest.mark.parametrize("call", [1, 5, 20, 25, 30])
-def test_a_back_up_killed_in_between_is_an_earlier_one_and_is_gone_on_with(
-    call: int, ledger: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class KilledError(Exception):
+    """In place of a kill."""
+
+
+def killed_at(call: int, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> bool:
+    """Does something until the nth time that it changes anything on a disk; returns whether it came so far."""
+    count = 0
+
+    def counted(real: Callable[..., object]) -> Callable[..., object]:
+        def killed(*arguments: object, **named: object) -> object:
+            nonlocal count
+            count += 1
+            if count == call:
+                raise KilledError
+            return real(*arguments, **named)
+
+        return killed
+
+    with monkeypatch.context() as patched:
+        for name in ("begin", "finish", "put", "durable", "remove"):
+            patched.setattr(Disk, name, counted(getattr(Disk, name)))
+        try:
+            act()
+        except KilledError:
+            return True
+    return False
+
+
+@pytest.fixture(scope="module")
+def grown(small_ledger: Company, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A ledger, a back-up of it, and the ledger after three runs and a compaction; the dumps of both."""
+    home = tmp_path_factory.mktemp("grown")
+    company = Company(home)
+    shutil.copytree(small_ledger.store, company.store)
+    company.runs = small_ledger.runs
+    dumped(company.store, home / "before")
+    assert company.invoke("backup", "--out", str(home / "kept")).exit_code == 0
+    for number in range(20, 23):
+        run_once_more(company, f"R{number}")
+    compact(Store.open(company.store))
+    run_once_more(company, "R23")
+    dumped(company.store, home / "after")
+    return {name: home / name for name in ("store", "kept")} | {
+        "before": home / "before" / "dump",
+        "after": home / "after" / "dump",
+    }
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("call", [9, 70, *(pytest.param(call, marks=pytest.mark.slow) for call in range(1, 90, 5))])
+def test_a_back_up_killed_in_between_is_the_earlier_one_or_whole(
+    call: int, grown: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = tmp_path / "kept"
-    before = dumped(ledger.store, tmp_path / "before")
+    shutil.copytree(grown["kept"], kept)
+    if not killed_at(call, monkeypatch, lambda: copying.back_up(Store.open(grown["store"]), Disk(kept))):
+        pytest.skip("it was done before")
+    found = dumped(kept, tmp_path / "killed")
+    assert found in (contents(grown["before"]), contents(grown["after"]))
+    copying.back_up(Store.open(grown["store"]), Disk(kept))
+    assert dumped(kept, tmp_path / "whole") == contents(grown["after"])
+
+
+@pytest.mark.parametrize("call", [4, 100, *(pytest.param(call, marks=pytest.mark.slow) for call in range(5, 160, 9))])
+def test_a_restore_killed_in_between_is_no_ledger_or_the_whole_one(
+    call: int, grown: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = tmp_path / "back"
+    if not killed_at(call, monkeypatch, lambda: copying.restore(Store.open(grown["store"]), Disk(back))):
+        pytest.skip("it was done before")
+    assert any(back.rglob("*.json")), "what marks it as a copy comes first"
+    company = Company(tmp_path)
+    company.store = back
+    if company.invoke("check").exit_code == 0:
+        assert dumped(back, tmp_path / "killed") == contents(grown["after"])
+    company.run(expect=(0, 1), expense_reports=[report("R30")], expenses=[expense("R30")])
+    if company.exit_code == 0:
+        assert dumped(back, tmp_path / "went-on").keys() == contents(grown["after"]).keys()
+        assert Store.open(back).run == Store.open(grown["store"]).run + 1, "it was done but for what comes last"
+        return
+    copying.restore(Store.open(grown["store"]), Disk(back))
+    assert dumped(back, tmp_path / "whole") == contents(grown["after"])
+
+
+def test_a_back_up_that_takes_longer_than_files_stay_goes_on_with_the_ledger_of_then(
+    ledger: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = copying._copy_segment, []
+
+    def meanwhile(*arguments: object) -> None:
+        calls.append(arguments)
+        if len(calls) == 3:
+            run_once_more(ledger, "R20")
+            compact(Store.open(ledger.store))
+            for path in (ledger.store / "_delta_log").glob("*.json"):
+                os.utime(path, (0, 0))
+            run_once_more(ledger, "R21")
+        real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(copying, "_copy_segment", meanwhile)
+    reader = Store.open(ledger.store)
+    assert ledger.invoke("backup", "--out", str(tmp_path / "kept")).exit_code == 0
+    assert dumped(tmp_path / "kept", tmp_path / "copy") == dumped(ledger.store, tmp_path / "now")
+    with pytest.raises(ReplacedError, match="a file was replaced while the ledger was read"):
+        reader.verify()
+
+
+def test_nobody_writes_to_a_back_up(ledger: Company, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
     ledger.invoke("backup", "--out", str(kept))
-    for number in range(20, 23):
-        run_once_more(ledger, f"R{number}")
-    after = dumped(ledger.store, tmp_path / "after")
-    real, calls = Disk.finish, []
-
-    class KilledError(Exception):
-        """In place of a kill."""
-
-    def killed(self: Disk, path: Path, name: str) -> None:
-        calls.append(name)
-        if len(calls) == call:
-            raise KilledError
-        real(self, path, name)
-
-    monkeypatch.setattr(Disk, "finish", killed)
-    with pytest.raises(KilledError):
-        copying.back_up(Store.open(ledger.store), Disk(kept))
-    monkeypatch.undo()
-    assert 3 <= Store.open(kept).run <= 6
-    if Store.open(kept).run == 3:
-        assert dumped(kept, tmp_path / "killed") == before
-    assert check(Store.open(kept), with_chain=True) == []
-    assert ledger.invoke("backup", "--out", str(kept)).exit_code == 0
-    assert dumped(kept, tmp_path / "whole") == after
+    copy = Company(tmp_path)
+    copy.store, copy.runs = kept, 3
+    before = contents(kept / "_delta_log")
+    said = copy.run(expect=(1,), expense_reports=[report("R30")], expenses=[expense("R30")])
+    assert "this is a back-up" in said["error"]
+    assert copy.invoke("compact").exit_code == 1
+    assert contents(kept / "_delta_log") == before
+    result = ledger.invoke("backup", "--out", str(ledger.store))
+    assert result.exit_code == 2
+    assert "this is the ledger itself" in result.stderr
+    result = copy.invoke("backup", "--out", str(ledger.store))
+    assert result.exit_code == 2, "a ledger is no back-up, though it be of the same log"
 
 
 def test_another_ledger_is_not_written_over(ledger: Company, tmp_path: Path) -> None:
