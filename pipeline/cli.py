@@ -6,6 +6,7 @@ Heavy modules are imported where a command needs them, so that `lettrage --help`
 from __future__ import annotations
 
 import json
+import re
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 QUARANTINED = 3
+#: above nothing; up to six digits, which is more than there is
+_MEMORY = re.compile(r"(?=.*[1-9])(\d{1,6}(\.\d{1,3})? ?[kmgt](i?b)?|\d{1,2}%)\Z", re.IGNORECASE)
 
 
 class Day(click.ParamType[date]):
@@ -34,6 +37,18 @@ class Day(click.ParamType[date]):
             return datetime.strptime(str(value), "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no time zone
         except ValueError:
             self.fail(f"{value!r} is no day: write YYYY-MM-DD", param, ctx)
+
+
+class Memory(click.ParamType[str]):
+    """An amount of memory, as DuckDB takes it."""
+
+    name = "memory"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Reads an amount, or ends the command with how to write one."""
+        if not _MEMORY.match(str(value)):
+            self.fail(f"{value!r} is no amount of memory: write it as 2GB or 512MB", param, ctx)
+        return str(value)
 
 
 class Place(click.Path):
@@ -62,9 +77,10 @@ class Group(click.Group):
         except Exception as error:
             # DuckDB is heavy: it is only loaded where a command has used it.
             duckdb = sys.modules.get("duckdb")
-            if duckdb is None or not isinstance(error, (duckdb.Error, OSError)):
+            if not isinstance(error, OSError if duckdb is None else (OSError, duckdb.Error)):
                 raise
-            click.echo(f"lettrage: {str(error).splitlines()[0]}; nothing was changed", err=True)
+            said = (str(error).splitlines() or [type(error).__name__])[0]
+            click.echo(f"lettrage: {said}\n  mend that, then see in `lettrage status` what the ledger holds", err=True)
             ctx.exit(1)
 
 
@@ -106,8 +122,8 @@ def _as_of(function: Callable[..., Any]) -> Callable[..., Any]:
 def main() -> None:
     """Turns expense reports, advances and payment orders into accounting entries.
 
-    Exit codes: 0 done; 1 failed, the ledger is untouched; 2 wrong usage or configuration; 3 done, but something new
-    went to quarantine.
+    Exit codes: 0 done; 1 failed, the ledger is as it was unless the message says otherwise; 2 wrong usage or
+    configuration; 3 done, but something new went to quarantine.
     """
 
 
@@ -119,7 +135,9 @@ def main() -> None:
 @click.option("--preview", is_flag=True, help="Tell what the run would post, and write nothing.")
 @click.option("--strict", is_flag=True, help="End with 3 also where something still waits from earlier runs.")
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Threads to use.  [default: all cores]")
-@click.option("--memory-limit", default=None, help='Memory for tables before they spill to disk, as "2GB".')
+@click.option(
+    "--memory-limit", type=Memory(), default=None, help='Memory for tables before they spill to disk, as "2GB".'
+)
 @_as_json
 @click.pass_context
 def run(
@@ -166,8 +184,10 @@ def dump(store: Path | str, out: Path, as_of_run: int | None, as_of_date: date |
     """Write every table of the ledger as Parquet, as it is or as it was."""
     from pipeline.ledger.as_of import AsOf
     from pipeline.ledger.dump import dump as write_dump
+    from pipeline.ledger.place import refuse_inside_store
     from pipeline.ledger.store import Store
 
+    refuse_inside_store(out)
     tables = write_dump(Store.open(store), out, as_of=AsOf(as_of_run, as_of_date))
     if as_json:
         click.echo(json.dumps(dict(tables)))
@@ -188,6 +208,7 @@ def views(
 ) -> None:
     """Write the tables of the ledger as SQL views over its files, for DuckDB and BI tools."""
     from pipeline.ledger.as_of import AsOf
+    from pipeline.ledger.place import refuse_inside_store
     from pipeline.ledger.store import Store
     from pipeline.ledger.views import write_database, write_sql
 
@@ -195,6 +216,7 @@ def views(
         raise click.UsageError("Give either --out or --duckdb.")
     if copy and database is None:
         raise click.UsageError("Give --copy with --duckdb.")
+    refuse_inside_store(Path(str(out or database)))
     ledger, as_of, at = Store.open(store), AsOf(as_of_run), datetime.now(UTC)
     if out is not None:
         tables = write_sql(ledger, out, at=at, as_of=as_of)
@@ -250,12 +272,15 @@ def export(
     """
     from pipeline.exports import export as exporting
     from pipeline.ledger.as_of import AsOf
+    from pipeline.ledger.place import refuse_inside_store
     from pipeline.ledger.store import Store
     from pipeline.screen import export_as_dict, print_export
 
     as_of = AsOf(as_of_run, as_of_date)
     if as_of and (order is not None or again_number is not None or cancel_number is not None):
         raise click.UsageError("--as-of and --as-of-date go with --format or --profile.")
+    if out is not None:
+        refuse_inside_store(out)
     ledger = Store.open(store)
     if cancel_number is not None:
         exporting.cancel(ledger, cancel_number)
@@ -440,7 +465,9 @@ def new_format(
 @main.command()
 @_store
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Threads to use.  [default: all cores]")
-@click.option("--memory-limit", default=None, help='Memory for tables before they spill to disk, as "2GB".')
+@click.option(
+    "--memory-limit", type=Memory(), default=None, help='Memory for tables before they spill to disk, as "2GB".'
+)
 @_as_json
 def compact(store: Path | str, workers: int | None, memory_limit: str | None, as_json: bool) -> None:
     """Merge the files of many small runs into a few large ones; readers and runs may go on meanwhile."""

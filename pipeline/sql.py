@@ -140,6 +140,11 @@ def identifier(name: str) -> str:
     return f'"{name}"'
 
 
+def files_read(paths: Iterable[Path | str]) -> str:
+    """Returns what read_parquet takes to read these files and no others, whatever characters are in their paths."""
+    return _literal([_pattern(str(Path(path).absolute())) for path in paths])
+
+
 class Session:
     """A private in-memory DuckDB with the tables of one command.
 
@@ -157,7 +162,9 @@ class Session:
         self._spill = tempfile.TemporaryDirectory(prefix="lettrage-")
         self.con = duckdb.connect(":memory:")
         self._kinds: dict[str, str] = {}
-        allowed = [str(Path(directory).resolve()) for directory in directories]
+        places = [str(Path(directory).resolve()) for directory in directories]
+        # A name that read_parquet is given as a pattern is held to the directories as it is written.
+        allowed = list(dict.fromkeys([*places, *(_pattern(place) for place in places)]))
         settings: list[tuple[str, Any]] = [
             ("allowed_directories", [*allowed, self._spill.name]),
             ("autoinstall_known_extensions", False),
@@ -267,6 +274,11 @@ def _used(query: str, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
     """Leaves out the parameters that the query does not name: DuckDB refuses them."""
     named = set(_PARAMETER.findall(query))
     return {name: value for name, value in (parameters or {}).items() if name in named}
+
+
+def _pattern(path: str) -> str:
+    """The pattern that a path alone matches: DuckDB takes `*`, `?` and `[` for more than themselves."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", path)
 
 
 def _literal(value: Any) -> str:

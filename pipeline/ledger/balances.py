@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import UsageError
 from pipeline.ledger.as_of import NOW, AsOf
-from pipeline.ledger.reading import ledger_session, output_query
+from pipeline.ledger.reading import demand_entity, ledger_session, output_query
 
 if TYPE_CHECKING:
     import polars as pl
@@ -56,7 +55,7 @@ def employee_accounts(store: Store, *, entity: str | None = None, as_of: AsOf = 
 def open_items(store: Store, *, entity: str | None = None, as_of: AsOf = NOW) -> Balances:
     """Gives what is open on the employees' accounts, likewise, and what it adds up to for each employee."""
     with _session(store, as_of, "open_lines") as session:
-        _demand(session, entity)
+        demand_entity(session, entity)
         session.run(HERE / "open_items.sql", entity=entity)
         items = session.query(
             """
@@ -80,22 +79,8 @@ def _session(store: Store, as_of: AsOf, state: str) -> Session:
 
 def _told(store: Store, entity: str | None, as_of: AsOf, table: str, *, state: str) -> Balances:
     with _session(store, as_of, state) as session:
-        _demand(session, entity)
+        demand_entity(session, entity)
         rows = session.query(output_query(session, table))
     if entity is not None:
         rows = rows.filter(legal_entity=entity)
     return Balances(AsOf(as_of.run_of(store), as_of.on), {table: rows})
-
-
-def _demand(session: Session, entity: str | None) -> None:
-    """Raises: UsageError where the ledger knows no such legal entity: an empty table would say that nothing is owed."""
-    if entity is None:
-        return
-    known = session.query(
-        """
-        select distinct json_extract_string(row_json, '$.legal_entity') as legal_entity
-        from stored_reference where table_name = 'legal_entities' order by legal_entity
-        """
-    )["legal_entity"].to_list()
-    if entity not in known:
-        raise UsageError(f"the ledger knows no legal entity {entity}", mend=f"it knows {', '.join(known) or 'none'}")

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from pipeline.errors import StoreError, UsageError
+from pipeline.ledger.store import GRACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -34,8 +35,6 @@ _MARKER = ".put-if-absent"
 _ADDRESS = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?\Z")
 #: seconds after which an upload that no commit has named yet is made anew, so that nobody takes it for a dead run's
 _REFRESH = 1800.0
-#: seconds for which a copy is kept that the bucket has no more: somebody may be reading it
-_KEEP = 3600.0
 _PIECE = 8 * 1024 * 1024
 _RETRIES = 4
 _RETRY_SECONDS = 60
@@ -382,7 +381,7 @@ class Bucket:
 
     def _prune(self) -> None:
         """Removes the copies of what the bucket has no more, and halves that killed commands left."""
-        since = time.time() - _KEEP
+        since = time.time() - GRACE
         for path in self._cache.glob("kind=*/*") if self._listed else ():
             name = path.relative_to(self._cache).as_posix()
             try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from pipeline.errors import StoreBusyError, StoreError
+from pipeline.errors import StoreBusyError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 _LOCK = ".lock"
 #: what a file is called until it is whole
 _UNFINISHED = ".writing-"
+_OWN_FOLDER = re.compile(r"_delta_log\Z|kind=")
+#: what deltalake reads otherwise than it writes it: it takes `\\` for `/`, and `%41` for `A` once too often
+_UNUSABLE = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]|%[0-9A-Fa-f]{2}")
 
 
 class Disk:
@@ -31,14 +35,15 @@ class Disk:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
+        self._refuse_unusable()
 
     def __str__(self) -> str:
         return str(self.root)
 
     @property
     def address(self) -> str:
-        """What deltalake opens."""
-        return str(self.root)
+        """What deltalake opens: of a path it takes `#` and `?` for the end."""
+        return self.root.as_uri()
 
     @property
     def options(self) -> Mapping[str, str]:
@@ -86,27 +91,25 @@ class Disk:
         return self.root.is_dir()
 
     def sizes(self) -> dict[str, int]:
-        """Every file of the place, at any depth, with its size; a link is what it leads to.
+        """Every file of the store, with its size; a link is what it leads to.
 
-        The log is looked at before the segments: those that it names are there then, whoever writes meanwhile.
+        Only the folders of the log and of the kinds are looked into. Another one is there by its name, with a `/` after
+        it: what it holds is not the store's, may not be readable, and may lead back here. The log is looked at before
+        the segments: those that it names are there then, whoever writes meanwhile. Raises: OSError.
         """
         found: dict[str, int] = {}
-        folders = [""]
-        while folders:
-            folder = folders.pop()
-            try:
-                entries = list(os.scandir(self.root / folder))
-            except FileNotFoundError:  # a folder that goes while it is looked at is none
-                continue
-            for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):  # `_` last, so that it is next
-                name = f"{folder}/{entry.name}" if folder else entry.name
-                if entry.is_dir():
-                    folders.append(name)
-                    continue
-                try:
-                    found[name] = entry.stat().st_size
-                except FileNotFoundError:
-                    continue
+        folders = []
+        for entry in self._entries(""):
+            if not _is_folder(entry):
+                found |= _size(entry, entry.name)
+            elif _OWN_FOLDER.match(entry.name):
+                folders.append(entry.name)
+            else:
+                found[f"{entry.name}/"] = 0
+        for folder in sorted(folders):  # `_` before `k`: the log first
+            for entry in self._entries(folder):
+                if not _is_folder(entry):
+                    found |= _size(entry, f"{folder}/{entry.name}")
         return found
 
     def read(self, name: str) -> bytes:
@@ -204,6 +207,22 @@ class Disk:
         finally:
             lock.release()
 
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
+        try:
+            return list(os.scandir(self.root / folder))
+        except FileNotFoundError:  # a folder that goes while it is looked at is none
+            return []
+
+    def _refuse_unusable(self) -> None:
+        """Raises: UsageError for a path that deltalake takes for another one, or for none."""
+        found = _UNUSABLE.search(self.root.as_posix())
+        if found is not None:
+            raise UsageError(
+                f"no ledger can be under a path with {found.group()!a} in it: its log could not be opened",
+                where=ascii(str(self.root)),
+                mend="name a directory whose path has no backslash, no control character and no % before two digits",
+            )
+
     def _make_root(self) -> None:
         """Makes the directory and those that it is in, and makes their names last. Raises: OSError."""
         missing = [path for path in (self.root, *self.root.parents) if not path.exists()]
@@ -219,6 +238,21 @@ class Disk:
 def is_unfinished(name: str) -> bool:
     """Whether a file was begun and never finished: nobody looks for it, and the next writer removes it."""
     return name.rpartition("/")[2].startswith(_UNFINISHED)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads nowhere
+        return False
+
+
+def _size(entry: os.DirEntry[str], name: str) -> dict[str, int]:
+    """The size of a file by its name; nothing for one that has gone, or for a link that leads nowhere."""
+    try:
+        return {name: entry.stat().st_size}
+    except OSError:
+        return {}
 
 
 def _fsync(path: Path) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pipeline.errors import UsageError
 from pipeline.ledger.disk import Disk
+from pipeline.ledger.log import FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -98,6 +100,21 @@ class Place(Protocol):
 
     def is_lock(self, name: str) -> bool:
         """Whether a file is there for the place's own sake: the lock, or what stands for it."""
+
+
+def refuse_inside_store(out: Path) -> None:
+    """Raises: UsageError where a file or directory that is to be written is a ledger's own, or inside of one.
+
+    What is there and not of the ledger a run may clear away, and a place with other files in it is no new ledger.
+    """
+    path = out.resolve()
+    for folder in (path, *path.parents):
+        if (folder / FOLDER).is_dir():
+            raise UsageError(
+                f"this is inside a ledger ({folder}), where no other files may be",
+                where=str(out),
+                mend="name a place outside of it",
+            )
 
 
 def place_of(where: Path | str) -> Place:

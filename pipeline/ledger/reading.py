@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.errors import UsageError
 from pipeline.ledger.as_of import NOW
-from pipeline.sql import Session, identifier
+from pipeline.sql import Session, files_read, identifier
 from schemas import LEDGER, STORED
 from schemas.table import columns, key
 
@@ -107,8 +108,7 @@ def rows_of_files(kind: str, files: list[str]) -> str:
     empty = f"select {nulls} where false"
     if not files:
         return empty
-    names = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
-    rows = f"select * from read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
+    rows = f"select * from read_parquet({files_read(files)}, union_by_name = true, hive_partitioning = false)"
     return f"{empty} union all by name {rows}"
 
 
@@ -141,6 +141,23 @@ def ledger_session(
         session.close()
         raise
     return session
+
+
+def demand_entity(session: Session, entity: str | None) -> None:
+    """Raises: UsageError where the ledger knows no such legal entity: an empty answer would say that nothing is there.
+
+    session: with the views of the ledger. entity: None where no one is asked for.
+    """
+    if entity is None:
+        return
+    known = session.query(
+        """
+        select distinct json_extract_string(row_json, '$.legal_entity') as legal_entity
+        from stored_reference where table_name = 'legal_entities' order by legal_entity
+        """
+    )["legal_entity"].to_list()
+    if entity not in known:
+        raise UsageError(f"the ledger knows no legal entity {entity}", mend=f"it knows {', '.join(known) or 'none'}")
 
 
 def output_query(session: Session, table: str) -> str:

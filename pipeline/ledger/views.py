@@ -1,7 +1,7 @@
 """The ledger as SQL views over its own Parquet files, for DuckDB and the tools that have it inside (docs/analysts.md).
 
 Nothing of the ledger is copied: the views name the segments that the log names now. A segment that is replaced stays
-on the disk for an hour, so what is written here is a sight of one moment, made anew after each run.
+on the disk for a while (store.py, `GRACE`), so what is written here is a sight of one moment, made anew after each run.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import duckdb
 from pipeline.errors import UsageError
 from pipeline.ledger.as_of import NOW
 from pipeline.ledger.reading import TABLES, ledger_session, output_columns, output_query, stored_queries
+from pipeline.ledger.store import GRACE
 from pipeline.sql import Session, identifier
 from schemas import LEDGER, STORED
 from schemas.table import columns
@@ -70,6 +71,10 @@ def write_database(store: Store, out: Path, *, at: datetime, as_of: AsOf = NOW, 
     at, Raises, and how it appears: as `write_sql`. A program that has the old file open goes on reading that.
     """
     folder = out.resolve().parent
+    if "?" in str(out.resolve()):  # what comes after it DuckDB takes for options
+        raise UsageError(
+            "DuckDB writes no database under a path with ? in it", where=str(out), mend="name another file"
+        )
     if out.exists():
         _refuse_others(out, folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -145,7 +150,7 @@ def _head(store: Store, as_of: AsOf, at: datetime) -> str:
 {_FIRST_LINE}: the tables of a ledger, as views over its Parquet files.
 -- The ledger {where}, as of run {as_of.run_of(store)}, looked at on {at:%Y-%m-%d} at {at:%H:%M:%S} UTC.
 -- Make it anew after each run: what is posted later is not in these files, and files that a run or
--- `lettrage compact` has replaced are cleared away an hour after that.
+-- `lettrage compact` has replaced are cleared away {GRACE / 60:.0f} minutes after that.
 """
 
 

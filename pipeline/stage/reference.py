@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 
 from pipeline.errors import BrokenReferenceError, InputError
-from pipeline.sql import Session, identifier
+from pipeline.sql import Session, files_read, identifier
 from pipeline.stage.cast import staged_query
 from pipeline.tables import read_tables
 from schemas import REFERENCE
@@ -70,7 +70,7 @@ def read_reference(directory: Path, notes: list[str] | None = None) -> dict[str,
 def _typed(session: Session, raw: RawTable, model: type[Table], faults: list[str]) -> pl.DataFrame:
     """Types a table's cells; a cell or row that is not as its model says becomes a fault."""
     if isinstance(raw.source, Path):
-        relation = "read_parquet('" + str(raw.source).replace("'", "''") + "')"
+        relation = f"read_parquet({files_read([raw.source])})"
     else:
         relation = f"raw_{raw.name}"
         session.register(relation, raw.source)

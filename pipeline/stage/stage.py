@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from pipeline.sql import identifier
+from pipeline.sql import files_read, identifier
 from pipeline.stage.cast import staged_query
 from pipeline.stage.ibans import iban_table
 from schemas import MOVEMENTS
@@ -144,7 +144,7 @@ def _stage_table(session: Session, movement: Movement, raw: RawTable | None) -> 
     parts = []
     if raw is not None:
         if isinstance(raw.source, Path):
-            relation = f"read_parquet('{str(raw.source).replace(chr(39), chr(39) * 2)}', hive_partitioning = false)"
+            relation = f"read_parquet({files_read([raw.source])}, hive_partitioning = false)"
         else:
             relation = f"raw_{movement.table}"
             session.register(relation, raw.source)

@@ -301,6 +301,14 @@ def test_everything_that_a_delettering_was_for_is_told(company: Company) -> None
     assert "the bank returned the payment of payment order PS on 2026-02-25, no reason given" in said
 
 
+def test_a_legal_entity_that_is_none_is_named_with_those_there_are(company: Company) -> None:
+    result = company.invoke("explain", "E1", "--legal-entity", "XX")
+    assert result.exit_code == 2
+    assert "the ledger knows no legal entity XX" in result.stderr
+    assert "it knows A, A/B, " in result.stderr
+    assert "FR01" in result.stderr
+
+
 def test_a_contra_entry_that_was_lettered_is_not_why_its_lettering_was_dissolved(company: Company) -> None:
     told, _ = story(company, "SA")
     assert causes(told) == [

@@ -41,7 +41,6 @@ def test_a_round_of_writers(number: int, world: World, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("compact" not in STORIES, reason="there is no compaction yet")
 @pytest.mark.parametrize(
     "steps", [("third", "compact"), ("compact", "third"), ("compact", "export"), ("compact", "compact")]
 )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from pipeline.ledger.as_of import NOW
-from pipeline.ledger.reading import ledger_session
+from pipeline.ledger.reading import demand_entity, ledger_session
 from pipeline.ledger.story.naming import HERE, Kind, Subject, subjects
 from schemas.currencies import MINOR_UNITS
 
@@ -86,10 +86,11 @@ def explain(
     """Tells the story of whatever `what` names: LEGAL_ENTITY/JOURNAL_CODE/FISCAL_YEAR/NUMBER, a document, an employee.
 
     kind: it is meant as that alone. legal_entity: nothing of another one is told. as_of: what was known after that run.
-    Raises: UsageError where it names nothing, or the ledger has no such run.
+    Raises: UsageError where it names nothing, or the ledger has no such run or legal entity.
     """
     run = as_of.run_of(store)
     with ledger_session(store, as_of=as_of) as session:
+        demand_entity(session, legal_entity)
         found = subjects(session, what, kind=kind, legal_entity=legal_entity)
         stories = [_story(session, subject, legal_entity, run) for subject in found]
     return Explanation(what, run, stories)
