@@ -284,7 +284,9 @@ def export(
     ledger = Store.open(store)
     if cancel_number is not None:
         exporting.cancel(ledger, cancel_number)
-        click.echo(f"export {cancel_number} is cancelled; its entries are free again")
+        done = {"export_number": cancel_number, "export_status": "cancelled"}
+        said = f"export {cancel_number} is cancelled; its entries are free again"
+        click.echo(json.dumps(done) if as_json else said)
         return
     if out is None and not preview:
         raise click.UsageError("Missing option '--out'.")
@@ -293,8 +295,8 @@ def export(
     folder = out or Path()
     if order is not None:
         files = exporting.export_order(ledger, order=order, out=folder)
-        said = [{"name": file.name, "bytes": file.size, "sha256": file.sha256} for file in files]
-        click.echo(json.dumps({"files": said}) if as_json else "\n".join(str(folder / file.name) for file in files))
+        listed = [{"name": file.name, "bytes": file.size, "sha256": file.sha256} for file in files]
+        click.echo(json.dumps({"files": listed}) if as_json else "\n".join(str(folder / file.name) for file in files))
         return
     if again_number is not None:
         result = exporting.again(ledger, again_number, folder)
@@ -328,16 +330,14 @@ def export(
         print_export(result, folder)
 
 
-def _pay_at_export(entity: str, last: date | None, on: date | None) -> Callable[[Any, str], Any]:
-    """Makes the order of an export, for an entity whose payments are made by its exports (spec §6)."""
+def _pay_at_export(entity: str, last: date | None, on: date | None) -> Callable[[Any, str], int | None]:
+    """Writes the order of an export, for an entity whose payments are made by its exports (spec §6)."""
 
-    def pay(ledger: Any, order: str) -> Any:
-        from pipeline.ledger.store import Store
-        from pipeline.run import run_export_order
+    def pay(writer: Any, order: str) -> int | None:
+        from pipeline.run import write_export_order
 
         day = on or date.today()  # noqa: DTZ011 - the day on the wall is meant
-        run_export_order(ledger, order=order, legal_entity=entity, created_on=last or day, on=day)
-        return Store.at(ledger.place)
+        return write_export_order(writer, order=order, legal_entity=entity, created_on=last or day, on=day)
 
     return pay
 

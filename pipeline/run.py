@@ -135,14 +135,14 @@ def run(
         return replace(result, chain_digest=digest, notes=[*notes, *writer.notes, *_many_files(writer.store)])
 
 
-def run_export_order(ledger: Store, *, order: str, legal_entity: str, created_on: date, on: date) -> int | None:
-    """Makes the payment order of an accounting export as a run of its own (spec §6, `at_export`).
+def write_export_order(writer: Writer, *, order: str, legal_entity: str, created_on: date, on: date) -> int | None:
+    """Writes the payment order of an accounting export, a run that the export commits (spec §6, `at_export`).
 
     Its batch is the order alone, its reference what the ledger last saw. Returns the run's number, None where the order
-    is in the ledger already: an export that was interrupted finds its order made.
+    is in the ledger already: older versions committed it by itself, and their export may have been interrupted then.
     """
     started = datetime.now(UTC)
-    with chain.writing(ledger) as writer, _session(ledger, [], None, None) as session:
+    with _session(writer.store, [], None, None) as session:
         _attach(session, writer.store)
         if session.value(
             """
@@ -167,8 +167,6 @@ def run_export_order(ledger: Store, *, order: str, legal_entity: str, created_on
         _compute(session, writer.store, stored_reference(session), batch, number, on)
         _write(session, writer)
         _write_run_times(writer, number, started)
-        said = {"lettrage.run": str(number), "lettrage.order": order}
-        chain.commit(writer, session, what="order", run=number, metadata=said)
         return number
 
 

@@ -167,8 +167,11 @@ def print_export(result: ExportResult, folder: Path, console: Console | None = N
         out.print(f"note: {note}", highlight=False)
     if not result.entries:
         out.print(
-            f"nothing to export: profile {result.profile} has taken every entry of {result.legal_entity} in the period"
+            f"nothing to export: among the entries of {result.legal_entity} that were asked for is none that "
+            f"profile {result.profile} takes and has not taken already",
+            highlight=False,
         )
+        _print_left_out(result, out)
         return
     totals = Table("journal", "fiscal year", title=f"Export {result.number or '(preview)'} of {result.legal_entity}")
     for name in ("entries", "lines", "debit", "credit"):
@@ -193,12 +196,7 @@ def print_export(result: ExportResult, folder: Path, console: Console | None = N
             highlight=False,
             markup=False,
         )
-    for row in result.left_out:
-        out.print(
-            f"{row['fate'].replace('_', ' ')}: journal {row['journal']} account {row['account']}: "
-            f"{row['entries']:,} entries",
-            highlight=False,
-        )
+    _print_left_out(result, out)
     for file in result.files:
         if result.number is None:
             head = file.content[:2000].decode("utf-8", "replace").splitlines()[:5]
@@ -211,3 +209,13 @@ def print_export(result: ExportResult, folder: Path, console: Console | None = N
             )
         else:
             out.print(str(folder / file.name), highlight=False, soft_wrap=True)
+
+
+def _print_left_out(result: ExportResult, out: Console) -> None:
+    """Prints what stayed in the ledger, by journal and account."""
+    for row in result.left_out:
+        out.print(
+            f"{row['fate'].replace('_', ' ')}: journal {row['journal']} account {row['account']}: "
+            f"{row['entries']:,} entries",
+            highlight=False,
+        )

@@ -28,6 +28,7 @@ from pipeline.exports.record import Figures, Request, cancel, exports
 from pipeline.exports.render import Sums
 from pipeline.exports.write import File, Files, Group, Sink, file_name, safe_name, sync_folder, write_payments
 from pipeline.exports.write_pain001 import Debtor, identifiers, write_pain001
+from pipeline.ledger import chain
 from pipeline.ledger.as_of import NOW, AsOf
 from pipeline.ledger.reading import axes, ledger_session
 from pipeline.sql import identifier
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pipeline.exports.format import LoadedFormat
-    from pipeline.ledger.store import Store
+    from pipeline.ledger.store import Store, Writer
     from pipeline.sql import Session
 
 __all__ = [
@@ -95,17 +96,17 @@ def export(
     out: Path,
     preview: bool = False,
     account: str | None = None,
-    pay: Callable[[Store, str], Store] | None = None,
+    pay: Callable[[Writer, str], int | None] | None = None,
     as_of: AsOf = NOW,
 ) -> ExportResult:
     """Writes the entries of a legal entity that no earlier export of the profile took, and records it.
 
     first, last: the period, both days in it; None is open. on: the export's date. account: the general account of which
-    a preview shows the lines. pay: for an entity whose payments are
-    made by its exports, makes the order of the given id (`export-<number>`, of the last day of the period) and returns
-    the store with it. It is called once what there is without it is known to go into the files, never for a preview
-    nor where there is nothing to take. as_of: the ledger that is read, that of now in place of another; what exports
-    have taken since is taken all the same, and no order is made, for it would pay what is open today.
+    a preview shows the lines. pay: for an entity whose payments are made by its exports, writes the order of the given
+    id (`export-<number>`, of the last day of the period) and returns its run, None where it is in the ledger already.
+    The order and the export are one commit, so that neither is there without the other. It is never called for a
+    preview nor where there is nothing to take. as_of: the ledger that is read, that of now in place of another; what
+    exports have taken since is taken all the same, and no order is made, for it would pay what is open today.
     Raises: FormatError, ExportError, UsageError with the sentence to read.
     """
     loaded = load_format(profile.format, profile.wishes)
@@ -130,23 +131,25 @@ def export(
             exported_on=on,
         )
         if pay is None or not pays or as_of:
-            made = _exported(
-                session, store, loaded, profile, request, about=about, out=out, preview=preview, account=account
-            )
+            recorded = None if preview else partial(record.record, store, request)
+            made = _exported(session, loaded, profile, request, recorded, about=about, out=out, account=account)
             return replace(made, notes=[_NO_ORDER]) if pays else made
         _select(session, profile, loaded, request)
         figures = _figures(session)
         if not figures.entries and not _may_pay(session, profile, entity, last or on):
             return _result(request, figures, [], number=None)
-        if figures.entries:
-            # An order is in the ledger for good: what would be refused is refused before it is made.
-            with _written(session, loaded, profile, request, figures.totals, None, about=about, keep=False):
-                pass
-    store = pay(store, f"export-{request.number}")
-    request = replace(request, run=store.run)
-    with ledger_session(store) as session:
-        attach_known(session)
-        return _exported(session, store, loaded, profile, request, about=about, out=out, preview=False)
+    # Nobody else writes until both are committed: what the files hold is what the ledger will be.
+    with chain.writing(store) as writer:
+        record.demand_unmoved(writer, store, request)
+        run = pay(writer, record.order_of(request.number))
+        paid = writer.store if run is None else writer.pending(run)
+        request = replace(request, run=paid.run)
+        recorded = partial(record.commit, writer, request, run=run)
+        with ledger_session(paid) as session:
+            attach_known(session)
+            made = _exported(session, loaded, profile, request, recorded, about=about, out=out)
+    # Where nothing was taken the order is forgotten: the ledger is as it was.
+    return made if made.number is not None else replace(made, run=store.run)
 
 
 def _demand(loaded: LoadedFormat, profile: Profile, first: date | None, last: date | None) -> None:
@@ -165,23 +168,24 @@ def _demand(loaded: LoadedFormat, profile: Profile, first: date | None, last: da
 
 def _exported(
     session: Session,
-    store: Store,
     loaded: LoadedFormat,
     profile: Profile,
     request: Request,
+    recorded: Callable[[Figures, list[File], pl.DataFrame], None] | None,
     *,
     about: dict[str, Any],
     out: Path,
-    preview: bool,
     account: str | None = None,
 ) -> ExportResult:
-    """Selects, writes and records."""
+    """Selects and writes. recorded: records what was written and the entries taken; None for a preview."""
     _select(session, profile, loaded, request)
     figures = _figures(session)
     if not figures.entries:
         return _result(request, figures, [], number=None)
-    with _written(session, loaded, profile, request, figures.totals, None if preview else out, about=about) as made:
-        if preview:
+    with _written(
+        session, loaded, profile, request, figures.totals, None if recorded is None else out, about=about
+    ) as made:
+        if recorded is None:
             session.run(HERE / "export_balances.sql")
             balances = session.query("select * from export_balances order by account, auxiliary nulls first")
             drill = session.query(
@@ -201,9 +205,8 @@ def _exported(
         control.write(_control_sheet(request, figures, files, made, about["currency"]))
         control.close()
         taken = session.query("select * from selected_entries order by all")
-        record.record(store, request, figures, files, taken)
-        put = [sink.put() for sink in made.sinks]
-        sync_folder(out)
+        recorded(figures, files, taken)
+        put = _put(made.sinks, out, request.number)
         return _result(request, figures, put[:-1], number=request.number)
 
 
@@ -235,8 +238,7 @@ def again(store: Store, number: int, out: Path) -> ExportResult:
             control = Sink(out, _control_name(request))
             made.sinks.append(control)
             control.write(_control_sheet(request, figures, files, made, about["currency"]))
-            put = [sink.put() for sink in made.sinks]
-            sync_folder(out)
+            put = _put(made.sinks, out, number)
     return _result(request, figures, put[:-1], number=number)
 
 
@@ -356,7 +358,7 @@ def _is_siren(text: str) -> bool:
 
 
 def _free_number(session: Session, store: Store, entity: str, last: date) -> int:
-    """The next number whose payment order is nobody else's: an export that was interrupted has left its own order."""
+    """The next number whose payment order is nobody else's: one of an older version may have left its order alone."""
     number = record.next_number(store)
     documents = session.query(
         """
@@ -367,7 +369,7 @@ def _free_number(session: Session, store: Store, entity: str, last: date) -> int
     )
     made = {row[0]: row[1:] for row in documents.iter_rows()}
     own = ("payment_order", entity, last, True)
-    while made.get(f"export-{number}", own) != own:
+    while made.get(record.order_of(number), own) != own:
         number += 1
     return number
 
@@ -456,7 +458,6 @@ def _written(
     out: Path | None,
     *,
     about: dict[str, Any],
-    keep: bool = True,
     made_by: Callable[[LoadedFormat, Axes], Files] | None = None,
 ) -> Iterator[Files]:
     """Writes the files of selected_entries, under hidden names still; without a folder into memory, or nowhere.
@@ -471,7 +472,7 @@ def _written(
     loaded = loaded.with_axes(used)
     labels = session.query("select 'axis_' || axis as axis, section, name as section_label from sections order by all")
     by_axis = Axes(used, labels)
-    files = Files(loaded, out, by_axis, keep=keep) if made_by is None else made_by(loaded, by_axis)
+    files = Files(loaded, out, by_axis) if made_by is None else made_by(loaded, by_axis)
     try:
         for group in _groups(session, loaded, request, totals, axes=used, about=about):
             files.write(group)
@@ -479,6 +480,20 @@ def _written(
     finally:
         for sink in files.sinks:
             sink.discard()
+
+
+def _put(sinks: list[Sink], out: Path, number: int) -> list[File]:
+    """Gives the files of a recorded export their names. Raises: ExportError, for they can be written anew."""
+    try:
+        put = [sink.put() for sink in sinks]
+        sync_folder(out)
+    except OSError as error:
+        raise ExportError(
+            f"export {number} is recorded, its files could not be written ({error.strerror or error})",
+            where=str(out),
+            mend=f"mend the directory, then `lettrage export --again {number} --out {out}`",
+        ) from None
+    return put
 
 
 def _attach_lines(session: Session, request: Request, profile: Profile) -> None:

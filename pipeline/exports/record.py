@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pipeline.exports.format import LoadedFormat
     from pipeline.exports.profile import Profile
     from pipeline.exports.write import File
-    from pipeline.ledger.store import Store
+    from pipeline.ledger.store import Store, Writer
 
 RECORDED, CANCELLED = "recorded", "cancelled"
 
@@ -79,6 +79,11 @@ def template_of(definition: dict[str, Any]) -> bytes | None:
     return None if kept is None else zlib.decompress(base64.b64decode(kept))
 
 
+def order_of(number: int) -> str:
+    """The payment order that an export makes, where payments are made by exports."""
+    return f"export-{number}"
+
+
 def next_number(store: Store) -> int:
     """The number after that of the last export."""
     return 1 + _highest(_exports(store), "export_number")
@@ -89,18 +94,39 @@ def record(store: Store, request: Request, figures: Figures, files: list[File], 
 
     Raises: ExportError where a run or an export came in between, for the files then hold what is no longer so.
     """
-    with chain.writing(store) as writer, Session(store.place.readable_roots) as session:
-        known = _exports(writer.store)
-        if writer.store.run != store.run or 1 + _highest(known, "export_number") > request.number:
-            raise ExportError(
-                "a run or an export came in between; nothing was recorded or written",
-                where=f"profile {request.profile}",
-                mend="give the command again",
-            )
+    with chain.writing(store) as writer:
+        demand_unmoved(writer, store, request)
+        commit(writer, request, figures, files, entries, run=None)
+
+
+def demand_unmoved(writer: Writer, store: Store, request: Request) -> None:
+    """Holds the ledger to what an export has read: store. Raises: ExportError where a run or an export came since."""
+    if writer.store.run != store.run or next_number(writer.store) > request.number:
+        raise ExportError(
+            "a run or an export came in between; nothing was recorded or written",
+            where=f"profile {request.profile}",
+            mend="give the command again",
+        )
+
+
+def commit(
+    writer: Writer,
+    request: Request,
+    figures: Figures,
+    files: list[File],
+    entries: pl.DataFrame,
+    *,
+    run: int | None,
+) -> None:
+    """Commits an export and the entries that it took, with all that the writer has written before.
+
+    run: that of the export's own order, where the writer has written it.
+    """
+    with Session(writer.store.place.readable_roots) as session:
         row = {
             "run": request.run,
             "as_of_on": request.as_of_on,
-            "sequence": 1 + _highest(known, "sequence"),
+            "sequence": 1 + _highest(_exports(writer.store), "sequence"),
             "export_number": request.number,
             "export_status": RECORDED,
             "profile": request.profile,
@@ -118,8 +144,9 @@ def record(store: Store, request: Request, figures: Figures, files: list[File], 
         taken = entries.select(pl.lit(request.number, pl.Int64).alias("export_number"), pl.all())
         writer.write("exports", _rows([row]))
         writer.write("export_entries", validate(taken, STORED["export_entries"]))
-        said = {"lettrage.export": str(request.number)}
-        chain.commit(writer, session, what="export", run=None, metadata=said)
+        ordered = {} if run is None else {"lettrage.run": str(run), "lettrage.order": order_of(request.number)}
+        said = {**ordered, "lettrage.export": str(request.number)}
+        chain.commit(writer, session, what="export", run=run, metadata=said)
 
 
 def cancel(store: Store, number: int) -> None:
@@ -128,7 +155,10 @@ def cancel(store: Store, number: int) -> None:
     with chain.writing(store) as writer, Session(store.place.readable_roots) as session:
         row = record_of(writer.store, number)
         if row["export_status"] == CANCELLED:
-            raise UsageError(f"export {number} is cancelled already")
+            raise UsageError(
+                f"export {number} is cancelled already",
+                mend="its entries are free: the next export of its profile takes them",
+            )
         row |= {"sequence": 1 + _highest(_exports(writer.store), "sequence"), "export_status": CANCELLED}
         writer.write("exports", _rows([row]))
         said = {"lettrage.cancelled_export": str(number)}

@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -106,10 +107,12 @@ class Sink:
         return File(self.name, self._size, self._digest.hexdigest(), self._head, path, content)
 
     def discard(self) -> None:
-        """Forgets what was written."""
-        self._target.close()
+        """Forgets what was written. Where the folder lets nobody do so, what went wrong before is what is told."""
+        with suppress(OSError):
+            self._target.close()
         if self._path is not None:
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

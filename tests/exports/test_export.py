@@ -14,8 +14,12 @@ import pytest
 
 from pipeline.errors import ExportError
 from pipeline.exports import export as exporting
-from pipeline.ledger.store import Store
-from pipeline.run import run_export_order
+from pipeline.exports.write import Sink
+from pipeline.ledger import chain, log
+from pipeline.ledger.reading import ledger_session
+from pipeline.ledger.store import Store, Writer
+from pipeline.run import write_export_order
+from pipeline.sql import Session
 from tests.exports.exporting import control_sheets, exported, profile, written
 from tests.support import Company, advance, expense, order, reference, report
 
@@ -339,6 +343,39 @@ def test_an_export_that_never_was_is_neither_repeated_nor_cancelled(company: Com
     assert (result.exit_code, "no export 7" in result.stderr) == (2, True)
 
 
+def test_a_cancelled_export_is_told_to_machines_and_cancelled_once(company: Company) -> None:
+    paying(company)
+    exported(company, *FR)
+    result = company.invoke("export", "--cancel", "1", "--json")
+    assert json.loads(result.stdout) == {"export_number": 1, "export_status": "cancelled"}
+    refused = company.invoke("export", "--cancel", "1", "--json")
+    assert (refused.exit_code, "the next export of its profile takes them" in refused.stderr) == (2, True)
+
+
+def test_files_that_cannot_be_put_into_place_are_told_as_recorded_and_made_again(company: Company) -> None:
+    paying(company)
+    preview = json.loads(company.invoke("export", *FR, "--preview", "--json", "--on", "2026-04-02").stdout)
+    name = preview["files"][0]["name"]
+    # A folder has the name of the file: writing goes well, and naming fails.
+    (company.directory / "out" / name).mkdir(parents=True)
+    said = exported(company, *FR, expect=1)
+    assert "export 1 is recorded, its files could not be written (" in said["error"]
+    assert f"lettrage export --again 1 --out {company.directory / 'out'}" in said["error"]
+    assert [path.name for path in (company.directory / "out").iterdir()] == [name]
+    (company.directory / "out" / name).rmdir()
+    again = exported(company, "--again", "1")
+    assert [file["sha256"] for file in again["files"]] == [file["sha256"] for file in preview["files"]]
+
+
+def test_where_nothing_goes_out_what_is_said_is_true_and_what_stays_is_told(tmp_path: Path) -> None:
+    company = Company(tmp_path, approving())
+    asked = ("export", *FR, "--out", str(tmp_path / "out"))
+    company.run(expense_reports=[report()], expenses=[expense()])
+    said = " ".join(company.invoke(*asked).stdout.split())
+    assert "none that profile csv takes and has not taken already" in said
+    assert "held back: journal expense_report" in said
+
+
 def test_an_export_of_all_entries_is_recorded_and_repeats(company: Company) -> None:
     paying(company)
     path = profile(company, 'format = "csv"\nentries = "all"\nentity = "FR01"\n')
@@ -369,6 +406,12 @@ XP = ("--entity", "XP01")
 
 def owing(company: Company, **cells: str) -> None:
     company.run(expense_reports=[report(**cells)], expenses=[expense(legal_entity="XP01")])
+
+
+def intact(company: Company) -> None:
+    """Holds the ledger to its invariants and its chain."""
+    result = company.invoke("check", "--chain")
+    assert result.exit_code == 0, result.output
 
 
 def test_an_export_pays_first_where_payments_are_made_by_exports(company: Company) -> None:
@@ -458,33 +501,98 @@ def test_an_order_alone_may_be_what_an_export_takes(company: Company) -> None:
     assert documents(company) == ["export-1"]
 
 
-def test_an_export_that_was_killed_after_its_order_finds_it_made(company: Company) -> None:
+def test_an_order_that_an_older_version_left_without_its_export_is_found_made(company: Company) -> None:
     owing(company)
     last = date(2026, 1, 31)
-
-    def pay_and_die(ledger: Store, made: str) -> Store:
-        run_export_order(ledger, order=made, legal_entity="XP01", created_on=last, on=last)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        exporting.export(
-            Store.open(company.store),
-            profile=exporting.Profile(name="csv", format="csv"),
-            entity="XP01",
-            first=None,
-            last=last,
-            on=last,
-            out=company.directory / "out",
-            pay=pay_and_die,
-        )
-    assert written(company) == {}
+    # Older versions committed the order by itself; this one was killed before its export was recorded.
+    with chain.writing(Store.open(company.store)) as writer, Session(writer.store.place.readable_roots) as session:
+        number = write_export_order(writer, order="export-1", legal_entity="XP01", created_on=last, on=last)
+        chain.commit(writer, session, what="order", run=number, metadata={"lettrage.run": str(number)})
     # Nobody else takes its number: the order would seem to be of that export.
     company.run(expense_reports=[report("R2")], expenses=[expense("R2", legal_entity="FR01")])
     preview = company.invoke("export", *FR, "--preview", "--json")
     assert json.loads(preview.stdout)["files"][0]["name"].endswith("_2.csv")
+    run = Store.open(company.store).run
     said = exported(company, "--format", "csv", *XP, "--through", "2026-01-31")
-    assert (said["number"], said["entries"]) == (1, 2)
+    assert (said["number"], said["entries"], said["run"]) == (1, 2, run)
+    assert Store.open(company.store).run == run
     assert company.table("payments")["payment_order"].to_list() == ["export-1"]
+    intact(company)
+
+
+def test_an_order_and_its_export_are_one_commit(company: Company) -> None:
+    owing(company)
+    before = Store.open(company.store)
+    said = exported(company, "--format", "csv", *XP, "--through", "2026-01-31")
+    after = Store.open(company.store)
+    assert (said["run"], after.run) == (before.run + 1, before.run + 1)
+    told = [one.info for one in log.read_commits(after.place, after.version, before.version + 1)]
+    commits = [info for info in told if "lettrage.link" in info]
+    assert [(info["lettrage.run"], info["lettrage.order"], info["lettrage.export"]) for info in commits] == [
+        ("2", "export-1", "1")
+    ]
+    with ledger_session(after) as session:
+        links = session.query("select link, run, what from stored_links order by link").rows()
+    assert links[-1] == (2, 2, "export")
+    exported(company, "--again", "1", out="again")
+    assert written(company, "again") == written(company)
+    assert control_sheets(company, "again") == control_sheets(company)
+    told_of = company.invoke("explain", "export-1", "--json")
+    assert told_of.exit_code == 0
+    assert '"export_number": 1' in told_of.stdout
+    intact(company)
+
+
+@pytest.mark.parametrize("killed", ["commit", "files", "order"])
+def test_an_export_that_is_killed_leaves_neither_order_nor_files_and_is_made_again(
+    company: Company, monkeypatch: pytest.MonkeyPatch, killed: str
+) -> None:
+    owing(company)
+    asked = ("--format", "csv", *XP, "--through", "2026-01-31")
+    before = Store.open(company.store).version
+
+    def die(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    owner, name = {"commit": (Writer, "commit"), "files": (Sink, "close"), "order": (Writer, "pending")}[killed]
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, die)
+        assert company.invoke("export", *asked, "--out", str(company.directory / "out")).exit_code != 0
+    assert Store.open(company.store).version == before
+    assert written(company) == {}
+    assert company.table("payments").is_empty()
+    assert json.loads(company.invoke("exports", "--json").stdout) == []
+    said = exported(company, *asked)
+    assert (said["number"], said["run"], said["entries"]) == (1, 2, 2)
+    assert company.table("payments")["payment_order"].to_list() == ["export-1"]
+    intact(company)
+
+
+def test_an_order_that_pays_nobody_is_not_made_where_nothing_goes_out(company: Company) -> None:
+    owing(company)
+    # E1 has left the employees: an order would find the open line, and pay nobody.
+    company.reference["employees"] = company.reference["employees"][1:]
+    company.run(expense_reports=[report("R2", employee="E2")], expenses=[expense("R2")])
+    path = profile(company, 'format = "csv"\njournals = ["payment"]\n')
+    before = Store.open(company.store).version
+    said = exported(company, "--profile", str(path), *XP, "--through", "2026-01-31")
+    assert (said["number"], said["entries"], said["run"]) == (None, 0, 2)
+    assert Store.open(company.store).version == before
+    assert company.table("documents").filter(document_kind="payment_order").is_empty()
+
+
+def test_a_run_that_comes_in_between_keeps_the_order_out_too(company: Company) -> None:
+    owing(company)
+    stale = Store.open(company.store)
+    company.run(expense_reports=[report("R2")], expenses=[expense("R2")])
+    asked = {"entity": "XP01", "first": None, "last": None, "on": date(2026, 4, 2), "out": company.directory / "out"}
+
+    def pay(_: Writer, order: str) -> int | None:
+        raise AssertionError(order)
+
+    with pytest.raises(ExportError, match="came in between"):
+        exporting.export(stale, profile=exporting.Profile(name="csv", format="csv"), pay=pay, **asked)  # type: ignore[arg-type]  # a test's keywords
+    assert written(company) == {}
 
 
 def test_without_a_period_an_order_is_of_the_day_of_the_export(company: Company) -> None:
