@@ -220,7 +220,8 @@ class Disk:
             raise UsageError(
                 f"no ledger can be under a path with {found.group()!a} in it: its log could not be opened",
                 where=ascii(str(self.root)),
-                mend="name a directory whose path has no backslash, no control character and no % before two digits",
+                mend="name a directory whose path has no backslash, no control character, "
+                "and no % before two hexadecimal digits",
             )
 
     def _make_root(self) -> None:

@@ -23,8 +23,8 @@ from pipeline.ledger.store import Store
 from pipeline.sql import Session
 from tests.support import Company, expense, report
 
-#: names that hold all that is special to somebody
-NAMES = ["p q#h?m'd\"é{b,c}a:b+%;&=$~!", "a[1]*"]
+#: all that is special to somebody
+ALL = "p q#h?m'd\"é{b,c}a:b+%;&=$~![1]*"
 #: what is special, one by one
 EACH = ["p q", "h#a", "q?m", "d'q", 'd"q', "é", "a[1]", "[!a]", "[[]", "{b,c}", "a:b", "s*r", "**", "%", "50%", "~"]
 UNUSABLE = ["p%20q", "back\\slash", "a%2Fb", "new\nline", "tab\t", "\udce9"]
@@ -66,11 +66,10 @@ def placed(small_ledger: Company, home: Path, name: str) -> Company:
     return company
 
 
-@pytest.mark.parametrize("name", NAMES)
 def test_a_ledger_works_in_a_directory_of_any_name(
-    name: str, small_ledger: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_ledger: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use_everything(placed(small_ledger, tmp_path, name), monkeypatch)
+    use_everything(placed(small_ledger, tmp_path, ALL), monkeypatch)
 
 
 @pytest.mark.slow
@@ -94,7 +93,7 @@ def test_a_name_is_no_pattern_that_another_name_matches(name: str, tmp_path: Pat
 
 
 def test_a_first_run_makes_a_ledger_and_reads_parquet_files_under_any_name(tmp_path: Path) -> None:
-    company = Company(tmp_path / f"{NAMES[0]}a[1]*")
+    company = Company(tmp_path / ALL)
     for name, rows in (("expense_reports", [report()]), ("expenses", [expense()])):
         (company.directory / "run-1" / "batch").mkdir(parents=True, exist_ok=True)
         pl.DataFrame(rows).write_parquet(company.directory / "run-1" / "batch" / f"{name}.parquet")
