@@ -331,6 +331,6 @@ class Links(Table, key=("link",)):
 
     link: pl.Int64 = field("counts them", ge=1)
     run: pl.Int64 = field("the run, where it was one", required=False)
-    what: str = field("run, order, export, cancelled or migrated")
+    what: str = field("run, export (with a run where it made its own order), cancelled or migrated")
     previous: str = field("digest of the link before; empty for the first")
     digest: str = field("SHA-256 of what stands before it in this row and of the link's seals, run_times left out")
