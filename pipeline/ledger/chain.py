@@ -63,7 +63,13 @@ def commit(writer: Writer, session: Session, *, what: str, run: int | None, meta
     link = number + 1
     seals = pl.concat(
         [
-            _sealed(session, kind, rows_of_files(kind, writer.written(kind)), rows=writer.row_count(kind))
+            _sealed(
+                session,
+                kind,
+                rows_of_files(kind, writer.written(kind)),
+                names=writer.columns(kind),
+                rows=writer.row_count(kind),
+            )
             for kind in writer.kinds()
             if kind in STORED
         ]
@@ -98,7 +104,7 @@ def migrate(writer: Writer) -> None:
         store.verify()
         with Session(store.place.readable_roots) as session:
             seals = pl.concat(
-                [_sealed(session, kind, stored_rows(store, kind)) for kind in store.kinds() if kind in STORED]
+                [_sealed_anew(session, kind, stored_rows(store, kind)) for kind in store.kinds() if kind in STORED]
             )
             _commit(writer, seals, link=1, previous="", what="migrated", run=None, metadata={})
     writer.upgrade()
@@ -219,15 +225,27 @@ def _strangers(session: Session, kind: str) -> list[str]:
     return [f"{kind}: {count:,} rows say that they are of {one}, which added none" for one, count in numbers.rows()]
 
 
-def _sealed(session: Session, kind: str, source: str, rows: int | None = None) -> pl.DataFrame:
-    """The seals of a kind's rows, without their link. rows: how many, where all are of one number."""
+def _sealed(session: Session, kind: str, source: str, *, names: list[str], rows: int) -> pl.DataFrame:
+    """The seals of rows of a kind that a commit adds, without their link. names: their columns. rows: how many."""
+    part_count = max(1, -(-rows // PART_ROWS))
+    return session.query(
+        f"""
+        select '{kind}' as kind_name, number, (key_number % {part_count})::integer as part,
+            {part_count}::integer as part_count, count(*) as row_count,
+            sum(row_number::hugeint)::varchar as digest_sum, sum(row_number::hugeint * key_number)::varchar as keyed_sum
+        from ({_hashed_rows(kind, names, f"({source})")}) group by number, part order by number, part
+        """
+    )
+
+
+def _sealed_anew(session: Session, kind: str, source: str) -> pl.DataFrame:
+    """The seals of all rows of a kind, of whatever commits, without their link."""
     session.view("rows_to_seal", source)
     names = [name for (name, *_) in session.con.execute("describe rows_to_seal").fetchall()]
-    number = _number(kind)
-    cuts = f"select {number} as number, ((count(*) + {PART_ROWS - 1}) // {PART_ROWS})::integer as part_count"
-    if rows is not None:
-        cuts = f"select distinct {number} as number, {max(1, -(-rows // PART_ROWS))}::integer as part_count"
-    cuts += " from rows_to_seal" + (" group by all" if rows is None else "")
+    cuts = f"""
+        select {_number(kind)} as number, ((count(*) + {PART_ROWS - 1}) // {PART_ROWS})::integer as part_count
+        from rows_to_seal group by all
+    """
     return session.query(
         f"select '{kind}' as kind_name, number, part, part_count, row_count, digest_sum, keyed_sum "
         f"from ({_seal_query(kind, names, 'rows_to_seal', cuts)}) order by number, part"

@@ -265,6 +265,7 @@ class Writer:
         self._added: dict[str, tuple[int, int]] = {}
         self._retired: dict[str, int] = {}
         self._fields: dict[str, pa.DataType] = {}
+        self._columns: dict[str, dict[str, None]] = {}
 
     def write(
         self,
@@ -311,6 +312,10 @@ class Writer:
     def kinds(self) -> list[str]:
         """The kinds of which something is written and not committed."""
         return sorted({_kind_of(name) for name in self._added})
+
+    def columns(self, kind: str) -> list[str]:
+        """The columns of what is written of a kind and not committed."""
+        return list(self._columns.get(kind, {}))
 
     def row_count(self, kind: str) -> int:
         """How many rows of a kind are written and not committed."""
@@ -369,6 +374,7 @@ class Writer:
         self._added.clear()
         self._retired.clear()
         self._fields.clear()
+        self._columns.clear()
 
     def upgrade(self) -> None:
         """Says of a store of an older format that it has today's. Raises: as `commit`."""
@@ -442,6 +448,7 @@ class Writer:
         return f"{stem}-{number}.parquet" if number else f"{stem}.parquet"
 
     def _take_fields(self, kind: str, schema: pa.Schema) -> None:
+        self._columns.setdefault(kind, {}).update(dict.fromkeys(schema.names))
         for field in schema:
             written = _plain(field.type)
             if self._fields.setdefault(field.name, written) != written:
