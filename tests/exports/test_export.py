@@ -298,7 +298,11 @@ def test_a_preview_shows_the_lines_of_an_account(company: Company) -> None:
     assert company.invoke("export", *FR, "--out", "x", "--account", "421000").exit_code == 2
 
 
-FORMATS = ["csv", "fixed", "xlsx", "fec", "fec_import", "sage_100_pnm"]
+FORMATS = [
+    "csv",
+    "fec",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("fixed", "xlsx", "fec_import", "sage_100_pnm")),
+]
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -543,6 +547,7 @@ def test_an_order_and_its_export_are_one_commit(company: Company) -> None:
     intact(company)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed", ["commit", "files", "order"])
 def test_an_export_that_is_killed_leaves_neither_order_nor_files_and_is_made_again(
     company: Company, monkeypatch: pytest.MonkeyPatch, killed: str

@@ -86,6 +86,7 @@ def test_an_export_made_before_comes_again_to_the_byte(daily: Company) -> None:
     assert {path.name: path.read_bytes() for path in out.iterdir()} == first
 
 
+@pytest.mark.slow
 def test_runs_go_on_after_it_as_if_it_had_not_been(daily: Company, tmp_path: Path) -> None:
     other = Company(tmp_path)
     other.store, other.runs = tmp_path / "other", daily.runs
@@ -123,6 +124,7 @@ def test_nothing_to_merge_makes_no_commit(daily: Company) -> None:
     assert Store.open(daily.store).version == version
 
 
+@pytest.mark.slow
 def test_large_segments_are_left_as_they_are(daily: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store.open(daily.store)
     sizes = [segment.size for segment in store.segments("entry_lines")]
@@ -152,6 +154,7 @@ def test_no_ledger_is_nothing_to_compact(tmp_path: Path) -> None:
     assert "there is no ledger store here" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_run_says_when_files_should_be_merged(daily: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "_MANY_FILES", 10)
     result = daily.run(expense_reports=[report("R10")], expenses=[expense("R10")])

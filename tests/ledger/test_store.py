@@ -142,6 +142,13 @@ def test_a_column_has_one_type(tmp_path: Path) -> None:
     assert (Store.open(tmp_path).run, numbers(tmp_path)) == (1, [1])
 
 
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint every five commits."""
+    monkeypatch.setattr(Disk, "checkpoint_every", property(lambda _: 5))
+
+
+@pytest.mark.slow
 def test_many_commits_pass_a_checkpoint(tmp_path: Path) -> None:
     for run in range(1, 61):
         add(tmp_path, run, lines=[run])
@@ -151,31 +158,31 @@ def test_many_commits_pass_a_checkpoint(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 100])
-def test_a_checkpoint_torn_before_the_head_knew_it_is_set_aside(kept: int, tmp_path: Path) -> None:
-    for run in range(1, 51):
+def test_a_checkpoint_torn_before_the_head_knew_it_is_set_aside(kept: int, often: None, tmp_path: Path) -> None:
+    for run in range(1, 6):
         add(tmp_path, run, lines=[run])
     (checkpoint,) = (tmp_path / "_delta_log").glob("*.checkpoint.parquet")
     log = logs(tmp_path)[-1]
     digest = hashlib.sha256(log.read_bytes()).hexdigest()
-    write_head(Disk(tmp_path), Head(50, {log.relative_to(tmp_path).as_posix(): digest}))
+    write_head(Disk(tmp_path), Head(5, {log.relative_to(tmp_path).as_posix(): digest}))
     checkpoint.write_bytes(checkpoint.read_bytes()[:kept])
-    assert numbers(tmp_path) == list(range(1, 51))
-    add(tmp_path, 51, lines=[51])
-    assert (Store.open(tmp_path).run, len(numbers(tmp_path))) == (51, 51)
+    assert numbers(tmp_path) == list(range(1, 6))
+    add(tmp_path, 6, lines=[6])
+    assert (Store.open(tmp_path).run, len(numbers(tmp_path))) == (6, 6)
     assert list((tmp_path / "_delta_log").glob(f"torn-{checkpoint.name}-*"))
 
 
-@pytest.mark.parametrize("name", ["00000000000000000050.checkpoint.parquet", "_last_checkpoint"])
-def test_a_checkpoint_that_was_changed_is_not_read(name: str, tmp_path: Path) -> None:
-    for run in range(1, 53):
+@pytest.mark.parametrize("name", ["00000000000000000005.checkpoint.parquet", "_last_checkpoint"])
+def test_a_checkpoint_that_was_changed_is_not_read(name: str, often: None, tmp_path: Path) -> None:
+    for run in range(1, 8):
         add(tmp_path, run, lines=[run])
     changed = tmp_path / "_delta_log" / name
     flip(changed)
     assert refusal(tmp_path).startswith(f"{changed}: a checkpoint of the log is not what was written")
     for path in [*changed.parent.glob("*.checkpoint.parquet"), changed.parent / "_last_checkpoint"]:
         path.unlink()
-    assert numbers(tmp_path) == list(range(1, 53)), "what the sentence says to do"
-    add(tmp_path, 53, lines=[53])
+    assert numbers(tmp_path) == list(range(1, 8)), "what the sentence says to do"
+    add(tmp_path, 8, lines=[8])
     assert Store.open(tmp_path).broken_files() == []
 
 
@@ -227,11 +234,11 @@ def test_a_log_file_with_another_byte_is_named(number: int, tmp_path: Path) -> N
     assert refusal(tmp_path).startswith(str(logs(tmp_path)[number]))
 
 
-def test_a_log_file_before_the_checkpoint_is_looked_at_by_check_alone(tmp_path: Path) -> None:
-    for run in range(1, 53):
+def test_a_log_file_before_the_checkpoint_is_looked_at_by_check_alone(often: None, tmp_path: Path) -> None:
+    for run in range(1, 8):
         add(tmp_path, run, lines=[run])
-    flip(logs(tmp_path)[7])
-    name = logs(tmp_path)[7].relative_to(tmp_path).as_posix()
+    flip(logs(tmp_path)[2])
+    name = logs(tmp_path)[2].relative_to(tmp_path).as_posix()
     assert [found for found, _ in Store.open(tmp_path).broken_files()] == [name]
 
 
@@ -409,11 +416,11 @@ def test_a_commit_while_a_reader_lists_the_files_is_no_damage(tmp_path: Path, mo
 
 
 def test_a_commit_while_a_reader_looks_at_the_head_is_no_damage(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    often: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for run in range(1, 50):
+    for run in range(1, 4):
         add(tmp_path, run, lines=[run])
-    real, runs = Disk.read, iter(range(50, 100))
+    real, runs = Disk.read, iter(range(4, 100))
 
     def with_a_commit(self: Disk, name: str) -> bytes:
         content = real(self, name)
