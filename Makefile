@@ -71,6 +71,10 @@ SECONDS ?= 60
 torture: install ## Kill, corrupt and crowd a ledger for SECONDS, cut its power; prints the figures, keeps what fails
 	$(BIN)/python -m tests.torture --seconds $(SECONDS) $(ARGS)
 
+.PHONY: torture-all
+torture-all: install ## Try every fixed kill, loss of power, damage and round of writers on a ledger
+	TORTURE=all $(BIN)/pytest -n auto tests/torture $(ARGS)
+
 .PHONY: coverage
 coverage: install ## Run the fast tests, then tell which branches they leave out
 	$(BIN)/pytest -n auto -m "not slow" --cov --cov-report=term --cov-report=html $(ARGS)

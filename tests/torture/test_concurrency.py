@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.torture.rounds import LIBRARIES, at_once
+from tests.torture.share import share
 from tests.torture.world import READERS, STORIES, World
 
 ROUNDS = 50
@@ -33,7 +34,7 @@ def test_three_runs_at_once(world: World, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(ROUNDS))
+@pytest.mark.parametrize("number", share(range(ROUNDS)))
 def test_a_round_of_writers(number: int, world: World, tmp_path: Path) -> None:
     steps = PAIRS[number % len(PAIRS)]
     found = at_once(world, tmp_path, ("first",), steps, random.Random(number))

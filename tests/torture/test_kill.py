@@ -16,6 +16,7 @@ import pytest
 
 from tests.torture.commands import KILLED, REPOSITORY
 from tests.torture.kills import kill_at_moment, kill_at_operation, names_at_rest
+from tests.torture.share import share
 from tests.torture.trace import Operation, kill_after
 from tests.torture.world import STORIES, World
 
@@ -47,7 +48,12 @@ def test_killed_after_an_operation(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("step", "number"), [(step, number) for step in STORIES for number in range(SPREAD[step] + LAST[step])]
+    ("step", "number"),
+    [
+        (step, number)
+        for step in STORIES
+        for number in [*share(range(SPREAD[step])), *range(SPREAD[step], SPREAD[step] + LAST[step])]
+    ],
 )
 def test_killed_after_each_of_its_operations(
     step: str, number: int, world: World, operations: Operations, tmp_path: Path
@@ -66,7 +72,7 @@ def test_killed_after_each_of_its_operations(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(MOMENTS))
+@pytest.mark.parametrize("number", share(range(MOMENTS)))
 def test_killed_at_a_moment(number: int, world: World, tmp_path: Path) -> None:
     step = list(STORIES)[number % len(STORIES)]
     limit = duration(world, step)
