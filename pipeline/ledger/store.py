@@ -538,16 +538,21 @@ class Writer:
         if version < 0:
             if log.versions(place.sizes()):
                 raise CommitFailedError("another writer made the ledger")
-            table = DeltaTable.create(
-                place.address,
-                Schema([Field("kind", PrimitiveType("string")), *fields.values()]),
-                partition_by=["kind"],
-                configuration=_CONFIGURATION,
-                storage_options=dict(place.options),
-                commit_properties=self._properties(-1, {}),
-                post_commithook_properties=_NO_HOOKS,
-                raise_if_key_not_exists=False,
-            )
+            try:
+                table = DeltaTable.create(
+                    place.address,
+                    Schema([Field("kind", PrimitiveType("string")), *fields.values()]),
+                    partition_by=["kind"],
+                    configuration=_CONFIGURATION,
+                    storage_options=dict(place.options),
+                    commit_properties=self._properties(-1, {}),
+                    post_commithook_properties=_NO_HOOKS,
+                    raise_if_key_not_exists=False,
+                )
+            except DeltaError:
+                if log.versions(place.sizes()):  # deltalake says in its own words that there is one already
+                    raise CommitFailedError("another writer made the ledger") from None
+                raise
             place.durable([log.name_of(0)], content=True)
             return table
         table = _load(place, version)

@@ -436,3 +436,19 @@ def test_a_commit_while_a_reader_looks_at_the_head_is_no_damage(
         assert store.broken_files() == []
     monkeypatch.undo()
     assert list((tmp_path / "_delta_log").glob("*.checkpoint.parquet"))
+
+
+def test_of_two_writers_that_make_the_store_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = DeltaTable.create
+
+    def late(*arguments: object, **named: object) -> DeltaTable:
+        monkeypatch.setattr(DeltaTable, "create", real)
+        add(tmp_path, 1, lines=[1])
+        return real(*arguments, **named)  # type: ignore[arg-type]
+
+    writer = Writer(Store.open(tmp_path, create=True), [])
+    writer.write("lines", pl.DataFrame({"number": [2]}))
+    monkeypatch.setattr(DeltaTable, "create", late)
+    with pytest.raises(StoreBusyError, match="another writer changed the ledger meanwhile"):
+        writer.commit(1, {})
+    assert numbers(tmp_path) == [1]
