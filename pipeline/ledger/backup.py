@@ -49,14 +49,12 @@ def back_up(store: Store, target: Place) -> Copied:
     _demand_another_place(store, target)
     with target.locked(0):
         there = _earlier_copy(store, target)
-        for left in range(_TRIES, -1, -1):
+        for _ in range(_TRIES):
             try:
                 return _copy(store, target, there, is_back_up=True)
             except ReplacedError:
-                if not left:
-                    raise
                 store = Store.at(store.place)
-    raise AssertionError
+        return _copy(store, target, there, is_back_up=True)
 
 
 def restore(backup: Store, target: Place) -> Copied:

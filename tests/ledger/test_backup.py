@@ -97,28 +97,35 @@ class KilledError(Exception):
     """In place of a kill."""
 
 
-def killed_at(call: int, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> bool:
-    """Does something until the nth time that it changes anything on a disk; returns whether it came so far."""
-    count = 0
+class Kill:
+    """Counts what changes anything on a disk; the nth time nothing happens any more. at: n, 0 for never."""
 
-    def counted(real: Callable[..., object]) -> Callable[..., object]:
-        def killed(*arguments: object, **named: object) -> object:
-            nonlocal count
-            count += 1
-            if count == call:
+    def __init__(self, at: int = 0) -> None:
+        self.at, self.count = at, 0
+
+    def during(self, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+        """Does something until it is killed."""
+        with monkeypatch.context() as patched:
+            for name in ("begin", "finish", "put", "durable", "remove"):
+                patched.setattr(Disk, name, self._counted(getattr(Disk, name)))
+            act()
+
+    def _counted(self, real: Callable[..., object]) -> Callable[..., object]:
+        def counted(*arguments: object, **named: object) -> object:
+            self.count += 1
+            if self.count == self.at:
                 raise KilledError
             return real(*arguments, **named)
 
-        return killed
+        return counted
 
-    with monkeypatch.context() as patched:
-        for name in ("begin", "finish", "put", "durable", "remove"):
-            patched.setattr(Disk, name, counted(getattr(Disk, name)))
-        try:
-            act()
-        except KilledError:
-            return True
-    return False
+
+def killed_at(share: int, monkeypatch: pytest.MonkeyPatch, act: Callable[[Path], object], places: list[Path]) -> None:
+    """Does something in the first place to count what it changes, then in the second, killed at so many hundredths."""
+    counted = Kill()
+    counted.during(monkeypatch, lambda: act(places[0]))
+    with pytest.raises(KilledError):
+        Kill(1 + share * (counted.count - 1) // 100).during(monkeypatch, lambda: act(places[1]))
 
 
 @pytest.fixture(scope="module")
@@ -145,27 +152,32 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("call", [70, *(pytest.param(call, marks=pytest.mark.slow) for call in range(1, 90, 5))])
+@pytest.mark.parametrize(
+    "share", [90, *(pytest.param(share, marks=pytest.mark.slow) for share in (*range(0, 100, 6), 100))]
+)
 def test_a_back_up_killed_in_between_is_the_earlier_one_or_whole(
-    call: int, grown: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    share: int, grown: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = tmp_path / "kept"
-    shutil.copytree(grown["kept"], kept)
-    if not killed_at(call, monkeypatch, lambda: copying.back_up(Store.open(grown["store"]), Disk(kept))):
-        pytest.skip("it was done before")
+    places = [tmp_path / "counted", tmp_path / "kept"]
+    for place in places:
+        shutil.copytree(grown["kept"], place)
+    killed_at(share, monkeypatch, lambda at: copying.back_up(Store.open(grown["store"]), Disk(at)), places)
+    kept = places[1]
     found = dumped(kept, tmp_path / "killed")
     assert found in (contents(grown["before"]), contents(grown["after"]))
     copying.back_up(Store.open(grown["store"]), Disk(kept))
     assert dumped(kept, tmp_path / "whole") == contents(grown["after"])
 
 
-@pytest.mark.parametrize("call", [100, *(pytest.param(call, marks=pytest.mark.slow) for call in range(5, 160, 9))])
+@pytest.mark.parametrize(
+    "share", [80, *(pytest.param(share, marks=pytest.mark.slow) for share in (*range(3, 100, 6), 100))]
+)
 def test_a_restore_killed_in_between_is_no_ledger_or_the_whole_one(
-    call: int, grown: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    share: int, grown: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    back = tmp_path / "back"
-    if not killed_at(call, monkeypatch, lambda: copying.restore(Store.open(grown["store"]), Disk(back))):
-        pytest.skip("it was done before")
+    places = [tmp_path / "counted", tmp_path / "back"]
+    killed_at(share, monkeypatch, lambda at: copying.restore(Store.open(grown["store"]), Disk(at)), places)
+    back = places[1]
     assert any(back.rglob("*.json")), "what marks it as a copy comes first"
     company = Company(tmp_path)
     company.store = back
