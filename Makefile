@@ -116,7 +116,7 @@ bench-day: install ## Measure a day's batch on an empty ledger and on a large on
 
 .PHONY: lock
 lock: install ## Compile requirements/*.txt; ARGS=--upgrade takes newer versions
-	$(COMPILE) $(ARGS) --extra s3 --output-file requirements/lock.txt
+	$(COMPILE) $(ARGS) --extra lineage --extra s3 --extra serve --output-file requirements/lock.txt
 	$(COMPILE) $(ARGS) --extra dev --output-file requirements/dev.txt
 	$(COMPILE) $(ARGS) --extra dev --resolution lowest-direct --output-file requirements/oldest.txt
 
