@@ -4,13 +4,18 @@
     ├── UsageError                exit 2: wrong usage or configuration
     │   ├── InputError            a table that cannot be read at all
     │   ├── BrokenReferenceError  a broken reference: no document is judged by it
-    │   └── FormatError           an export format or profile that says something impossible
+    │   ├── FormatError           an export format or profile that says something impossible
+    │   └── SettingsError         the installation's settings, or a secret that they name
     └── RunError                  exit 1: failed, the ledger is as it was unless it says otherwise
         ├── StoreError            the ledger store cannot be read or written
         │   ├── StoreBusyError    another process is writing it: try again
         │   └── ReplacedError     a file was cleared away since the store was opened: try again
         ├── InvariantError        what spec §8 promises does not hold
-        └── ExportError           a file cannot be written as its format demands
+        ├── ExportError           a file cannot be written as its format demands
+        ├── StateError            what is kept beside the ledger cannot be read or written
+        └── DeliveryError         a file did not reach its receiver
+            ├── TryAgainError     what went wrong may pass: it is tried again
+            └── UnclearError      nobody knows whether it arrived: a person has to ask
 
 A bad row of a batch is never an error: it is a row of the quarantine.
 """
@@ -54,6 +59,10 @@ class FormatError(UsageError):
     """An export format or profile that cannot be meant; names the file, the field and the position."""
 
 
+class SettingsError(UsageError):
+    """The settings of the installation, or a secret that they name; never tells a secret."""
+
+
 class RunError(LettrageError):
     """The run failed; the ledger is as it was unless the message says otherwise."""
 
@@ -79,3 +88,19 @@ class ExportError(RunError):
 
     Or its export is recorded and the file could not be put into place: then it says so.
     """
+
+
+class StateError(RunError):
+    """What the installation keeps beside its ledger cannot be read or written."""
+
+
+class DeliveryError(RunError):
+    """A file did not reach its receiver, and will not as things are: a person has to mend something."""
+
+
+class TryAgainError(DeliveryError):
+    """A file did not reach its receiver for a reason that may pass by itself: a connection, a server that is busy."""
+
+
+class UnclearError(DeliveryError):
+    """The connection broke where nobody can tell whether the receiver has it: sending again might double it."""
