@@ -46,7 +46,10 @@ if TYPE_CHECKING:
 NO_EXPORT_ORDERS = pl.DataFrame({"payment_order": []}, schema={"payment_order": pl.String})
 
 #: what a run reads of every earlier one; of the entry lines it reads those of the runs that it contra-passes
-_STATE = sorted(set(STORED) - {"entry_lines", "exports", "export_entries", "balances", "seals", "links", "run_times"})
+_STATE = sorted(
+    set(STORED)
+    - {"entry_lines", "exports", "export_entries", "deliveries", "balances", "seals", "links", "run_times"}
+)
 
 #: files of a kind from which on it is worth a note that they can be merged
 _MANY_FILES = 200

@@ -305,6 +305,26 @@ class ExportEntries(Table, key=("export_number", "legal_entity", "journal_code",
     entry_number: pl.Int64 = field("the entry's number")
 
 
+class Deliveries(Table, key=("sequence",)):
+    """A row a file that a receiver has got: what stands here is not sent again unless someone asks."""
+
+    sequence: pl.Int64 = field("counts them", ge=1)
+    delivery: str = field("the delivery: a digest of its subject, destination, copy and files")
+    export_number: pl.Int64 = field("the export whose file it is", required=False)
+    payment_order: str = field("the payment order whose file it is", required=False)
+    legal_entity: str = field("whose entries or payments")
+    destination: str = field("the destination, as the settings name it")
+    copy: pl.Int32 = field("1, then 2, 3… where it was asked for again", ge=1)
+    channel: str = field("folder, sftp, ftps, email or s3; `person` where someone said that it has arrived")
+    file: str = field("name of the file")
+    address: str = field("where it went, or to whom", required=False)
+    byte_count: pl.Int64 = field("its size in bytes", ge=0)
+    sha256: str = field("its SHA-256")
+    attempt_count: pl.Int32 = field("how often it was tried", ge=0)
+    delivered_at: Instant = field("when it had arrived, UTC")
+    answer: str = field("what the receiver's server said", required=False)
+
+
 class OrderAccounts(Table, key=("payment_order",)):
     """A row the bank account that an order was paid from, where it named one."""
 
@@ -318,7 +338,7 @@ class Seals(Table, key=("kind_name", "number", "part")):
 
     link: pl.Int64 = field("the link of the chain that they belong to", ge=1)
     kind_name: str = field("the kind of the rows")
-    number: pl.Int64 = field("what they were added by: the run; of exports the change, of their entries the export")
+    number: pl.Int64 = field("what they were added by: the run; of exports the change, of their entries the export, of deliveries each")
     part: pl.Int32 = field("which of the parts; a row's part comes of its key", ge=0)
     part_count: pl.Int32 = field("into how many parts the rows were cut", ge=1)
     row_count: pl.Int64 = field("rows in the part", ge=1)
@@ -331,6 +351,6 @@ class Links(Table, key=("link",)):
 
     link: pl.Int64 = field("counts them", ge=1)
     run: pl.Int64 = field("the run, where it was one", required=False)
-    what: str = field("run, export (with a run where it made its own order), cancelled or migrated")
+    what: str = field("run, export (with a run where it made its own order), cancelled, delivered or migrated")
     previous: str = field("digest of the link before; empty for the first")
     digest: str = field("SHA-256 of what stands before it in this row and of the link's seals, run_times left out")

@@ -37,7 +37,7 @@ _OF_A_MACHINE = "run_times"
 #: of a kind that each run replaces, the rows of the last run alone are there
 _REPLACED = "waiting"
 #: the column that tells which commit added a row, where it is not the run
-_NUMBERED_BY = {"exports": "sequence", "export_entries": "export_number"}
+_NUMBERED_BY = {"exports": "sequence", "export_entries": "export_number", "deliveries": "sequence"}
 #: kinds of which many rows have one key: what they say is part of it
 _KEYED_BY = {"reference": ("run", "table_name", "row_json"), "waiting": ("run", "table_name", "document", "row_json")}
 _LINK, _DIGEST = "lettrage.link", "lettrage.chain"
@@ -203,7 +203,7 @@ def _named(session: Session, kind: str, names: list[str], keys: str) -> list[str
 def _sentence(
     kind: str, number: int, part: int, rows_then: int, rows_now: int, found: list[dict[str, object]] | None
 ) -> str:
-    by = {"exports": "change", "export_entries": "export"}.get(kind, "run")
+    by = {"exports": "change", "export_entries": "export", "deliveries": "delivery"}.get(kind, "run")
     if found:
         rows = [" ".join(f"{name}={value}" for name, value in one.items() if value is not None) for one in found]
         did = "was added by hand, not by" if rows_now > rows_then else "is not what was written by"
