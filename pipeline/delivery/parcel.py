@@ -6,6 +6,7 @@ before and after it, so that an attempt that was cut off anywhere is gone on wit
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -41,7 +42,7 @@ class ParcelFile:
 class Parcel:
     """The files of a subject (`export 12`, `order PO-1`) for one destination.
 
-    delivery: an id made of the subject, the files and the destination: the same whenever it is tried again. facts: what
+    delivery: an id made of the subject and the destination: the same whenever it is tried again. facts: what
     folders and texts may name as $name.
     """
 
@@ -52,8 +53,9 @@ class Parcel:
     facts: Mapping[str, str] = field(default_factory=dict)
 
     def hidden_name(self, file: ParcelFile) -> str:
-        """The name of a file while it is carried: the same at each attempt, and of no other file."""
-        return f".{file.name}.{self.delivery[:12]}.part"
+        """The name of a file while it is carried: the same at each attempt, and of no other bytes."""
+        mark = hashlib.sha256(f"{self.delivery} {file.sha256}".encode()).hexdigest()[:12]
+        return f".{file.name}.{mark}.part"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from pipeline.errors import FormatError
+from pipeline.errors import FormatError, UsageError
 from pipeline.exports.description import Merge, Rounding
 from pipeline.exports.format import Wishes, invalid, load_format
 from schemas.terms import DocumentKind, Journal
@@ -112,3 +112,14 @@ def load_profile(path: Path) -> Profile:
         profile = profile.model_copy(update={"template": str(path.parent / profile.template)})
     load_format(profile.format, profile.wishes)
     return profile
+
+
+def profile_named(folder: Path, name: str) -> Profile:
+    """Reads the profile of that name from a folder of profiles.
+
+    Raises: UsageError where there is none, FormatError as load_profile.
+    """
+    known = {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    if name not in known:
+        raise UsageError(f"there is no profile {name}", where=str(folder), mend=f"it has {', '.join(known) or 'none'}")
+    return load_profile(known[name])

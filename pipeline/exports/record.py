@@ -248,6 +248,21 @@ def exports(store: Store) -> pl.DataFrame:
     ).sort("export_number")
 
 
+def destinations(store: Store) -> pl.DataFrame:
+    """The destinations that the profiles of exports in force named: a row an (export_number, destination)."""
+    latest = _exports(store).sort("sequence").group_by("export_number", maintain_order=True).last()
+    named = pl.col("definition").str.json_path_match("$.profile.destinations").str.json_decode(pl.List(pl.String))
+    return (
+        latest.filter(pl.col("export_status") == RECORDED)
+        .select("export_number", destination=named)
+        .drop_nulls("destination")
+        .explode("destination", empty_as_null=True)
+        .drop_nulls("destination")
+        .unique(maintain_order=False)
+        .sort("export_number", "destination")
+    )
+
+
 def _exports(store: Store) -> pl.DataFrame:
     """The rows of exports; what was validated when it was written is not validated again.
 

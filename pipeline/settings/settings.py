@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def load_settings(path: Path) -> Settings:
         raise SettingsError(f"this is no TOML: {said}", where=str(path)) from None
     beside = path.absolute().parent
     if isinstance(raw.get("store"), str) and not raw["store"].startswith("s3://"):
-        raw["store"] = str(beside / Path(raw["store"]).expanduser())
+        raw["store"] = os.path.normpath(beside / Path(raw["store"]).expanduser())
     for key, default in (("reference", "reference"), ("profiles", "profiles"), ("out", "files"), ("state", "state")):
         raw.setdefault(key, default)
     try:

@@ -1,0 +1,313 @@
+"""Carries recorded files to their destinations: once, whatever breaks in between (docs/delivery.md).
+
+What was delivered stands in the ledger. How far a delivery came stands in the state, so that the next attempt goes on
+there. One process at a time delivers to a destination; another one leaves it alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import stamina
+from filelock import FileLock, Timeout
+
+from pipeline.delivery import outbox as states
+from pipeline.delivery import receipts, subjects
+from pipeline.delivery.channels import channel_of
+from pipeline.delivery.notify import notify
+from pipeline.delivery.outbox import Delivery, Outbox
+from pipeline.delivery.parcel import Parcel, Receipt
+from pipeline.errors import DeliveryError, LettrageError, SettingsError, StoreBusyError, TryAgainError, UnclearError
+from pipeline.state.state import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pipeline.delivery.parcel import Channel, ParcelFile
+    from pipeline.delivery.subjects import Subject
+    from pipeline.ledger.store import Store
+    from pipeline.settings.settings import Settings
+
+#: of an outcome, besides the states of a delivery
+ALREADY, TO_SEND, BUSY = "already", "to send", "busy"
+_LONGEST_WAIT = 60.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a subject (`export 12`) for a destination.
+
+    state: delivered, already (it was before), failed, unclear (nobody knows whether it arrived), busy (another process
+    is at it), to send (of a preview). said: why, for people. receipts: of what arrived in this go.
+    """
+
+    subject: str
+    legal_entity: str
+    destination: str
+    state: str
+    said: str = ""
+    receipts: list[Receipt] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**vars(self), "receipts": [receipt.as_dict() for receipt in self.receipts]}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for besides what profiles name.
+
+    again: what was delivered goes out once more. arrived: a person says that it has arrived; nothing is sent. preview:
+    nothing is sent or written, each outcome says what would be.
+    """
+
+    again: bool = False
+    arrived: bool = False
+    preview: bool = False
+
+
+def deliver(
+    store: Store,
+    settings: Settings,
+    wanted: Sequence[tuple[Subject, str]] | None = None,
+    *,
+    wish: Wish | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> list[Outcome]:
+    """Delivers what is wanted and was not delivered, and brings the ledger's receipts up to date.
+
+    wanted: subjects with the names of destinations; without it every recorded export with those of its profile. One
+    that fails keeps nothing else back: its outcome says why, and the people of its destination are told. tell: what is
+    being done. Raises: StateError, StoreError; SettingsError where nothing at all can be known.
+    """
+    wish = wish or Wish()
+    pairs = subjects.due(store) if wanted is None else list(wanted)
+    with opened(settings.state) as connection:
+        outbox = Outbox(connection)
+        if not wish.preview:
+            _record(store, outbox, tell)
+        outcomes: list[Outcome] = []
+        for destination in dict.fromkeys(name for _, name in pairs):
+            of_it = [subject for subject, name in pairs if name == destination]
+            done = _Destination(store, settings, outbox, destination, wish, tell).serve(of_it)
+            outcomes += done
+            if not wish.preview:
+                _record(store, outbox, tell)
+                notify(settings, outbox, destination, [(one.subject, one.state, one.said) for one in done], tell)
+        return outcomes
+
+
+def delivered(store: Store, settings: Settings) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The receipts of the ledger, and the deliveries of the state that are not done."""
+    with opened(settings.state) as connection:
+        under_way = [one.as_dict() for one in Outbox(connection).all() if one.state != states.DELIVERED]
+    return receipts.receipts(store).to_dicts(), under_way
+
+
+class _Destination:
+    """Everything for one destination."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        outbox: Outbox,
+        name: str,
+        wish: Wish,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._store, self._settings, self._outbox, self._wish, self._tell = store, settings, outbox, wish, tell
+        self._name = name
+        self._ledger = receipts.receipts(store).filter(destination=name)
+
+    def serve(self, wanted: Sequence[Subject]) -> list[Outcome]:
+        """Delivers the subjects one by one; none keeps the others back."""
+        if self._name not in self._settings.destinations:
+            known = ", ".join(sorted(self._settings.destinations)) or "none"
+            said = f"the settings know no destination {self._name} (they know {known})"
+            return [self._outcome(one, states.FAILED, said) for one in wanted if not self._is_done(one)]
+        if self._wish.preview:
+            return [self._outcome(one, ALREADY if self._is_done(one) else TO_SEND) for one in wanted]
+        try:
+            with self._turn():
+                return self._served(wanted)
+        except Timeout:
+            return [self._outcome(one, BUSY, "another process is delivering there") for one in wanted]
+
+    def _served(self, wanted: Sequence[Subject]) -> list[Outcome]:
+        channel: Channel | None = None
+        outcomes = []
+        for subject in wanted:
+            delivery = self._delivery(subject)
+            if delivery is None:
+                outcomes.append(self._outcome(subject, ALREADY))
+                continue
+            self._outbox.begin(delivery)
+            had = {receipt.file for receipt in self._outbox.receipts(delivery.delivery)}
+            state, said = states.DELIVERED, ""
+            try:
+                if channel is None:
+                    channel = channel_of(self._name, self._settings)
+                self._carry(subject, delivery, channel)
+            except UnclearError as error:
+                state, said = states.UNCLEAR, str(error)
+            except LettrageError as error:
+                state, said = states.FAILED, str(error)
+            except Exception as error:  # noqa: BLE001 - what breaks at one receiver keeps no other waiting
+                state, said = states.FAILED, f"{type(error).__name__}: {error}"
+            self._outbox.ended(delivery.delivery, state, said or None)
+            got = [one for one in self._outbox.receipts(delivery.delivery) if one.file not in had]
+            outcomes.append(replace(self._outcome(subject, state, said), receipts=got))
+        return outcomes
+
+    def _carry(self, subject: Subject, delivery: Delivery, channel: Channel) -> None:
+        """Makes the files anew, byte for byte as recorded, and hands them to the channel until they are there."""
+        destination = self._settings.destinations[self._name]
+        steps = self._outbox.steps(delivery.delivery)
+        spool = self._settings.state / "spool" / delivery.delivery
+        shutil.rmtree(spool, ignore_errors=True)
+        try:
+            spool.mkdir(parents=True)
+            files = subjects.write(self._store, subject, spool, control_sheet=destination.control_sheet)
+            self._seed(delivery, files)
+            if self._wish.arrived:
+                self._vouched(delivery, files)
+                return
+            parcel = Parcel(delivery.delivery, subject.name, self._name, files, subject.facts)
+            for attempt in stamina.retry_context(
+                on=TryAgainError,
+                attempts=destination.attempts,
+                timeout=None,
+                wait_initial=destination.wait_seconds,
+                wait_max=max(_LONGEST_WAIT, destination.wait_seconds),
+                wait_jitter=destination.wait_seconds,
+            ):
+                with attempt:
+                    said = f"{subject.name} to {self._name}"
+                    self._tell(said if attempt.num == 1 else f"{said}, attempt {attempt.num}")
+                    self._outbox.tried(delivery.delivery)
+                    channel.deliver(parcel, steps)
+            missing = [file.name for file in files if steps.receipt(file.name) is None]
+            if missing:
+                raise DeliveryError(f"no receipt came for {', '.join(missing)}", where=f"destination {self._name}")
+        finally:
+            shutil.rmtree(spool, ignore_errors=True)
+
+    def _delivery(self, subject: Subject) -> Delivery | None:
+        """The delivery to make or to go on with; None where there is nothing to do."""
+        known = [one for one in self._outbox.all() if (one.subject, one.destination) == (subject.name, self._name)]
+        in_ledger = self._of_ledger(subject)
+        last_copy = max([1, *(one.copy for one in known), *in_ledger["copy"].to_list()])
+        last = next((one for one in known if one.copy == last_copy), None)
+        if self._is_done(subject):
+            return self._new(subject, last_copy + 1) if self._wish.again else None
+        if last is None:
+            return self._new(subject, last_copy)
+        if last.state == states.UNCLEAR and self._wish.again:
+            # Someone has asked: what may have arrived is sent again as the same message.
+            self._outbox.steps(last.delivery).forget()
+        return last
+
+    def _is_done(self, subject: Subject) -> bool:
+        """Whether the last copy of a subject has arrived whole, by the state or by the ledger."""
+        known = [one for one in self._outbox.all() if (one.subject, one.destination) == (subject.name, self._name)]
+        in_ledger = self._of_ledger(subject)
+        last_copy = max([1, *(one.copy for one in known), *in_ledger["copy"].to_list()])
+        if any(one.copy == last_copy and one.state == states.DELIVERED for one in known):
+            return True
+        files = set(in_ledger.filter(copy=last_copy)["file"])
+        return bool(files) and files.issuperset(subject.files)
+
+    def _of_ledger(self, subject: Subject) -> Any:
+        if subject.export_number is not None:
+            return self._ledger.filter(export_number=subject.export_number)
+        return self._ledger.filter(payment_order=subject.payment_order)
+
+    def _new(self, subject: Subject, copy: int) -> Delivery:
+        key = "\0".join((subject.name, self._name, str(copy)))
+        channel = self._settings.destinations[self._name].by
+        made = hashlib.sha256(key.encode()).hexdigest()[:32]
+        return Delivery(made, subject.name, subject.legal_entity, self._name, channel, copy)
+
+    def _seed(self, delivery: Delivery, files: Sequence[ParcelFile]) -> None:
+        """Takes over what the ledger knows to have arrived, where the state has lost it."""
+        steps = self._outbox.steps(delivery.delivery)
+        there = {row["file"]: row for row in self._ledger.filter(delivery=delivery.delivery).to_dicts()}
+        for file in files:
+            row = there.get(file.name)
+            if row is not None and steps.receipt(file.name) is None:
+                at = row["delivered_at"].replace(tzinfo=UTC)
+                receipt = Receipt(file.name, row["address"] or "", row["byte_count"], row["sha256"], at)
+                steps.arrived(replace(receipt, answer=row["answer"] or ""), recorded=True)
+
+    def _vouched(self, delivery: Delivery, files: Sequence[ParcelFile]) -> None:
+        """Writes down what a person says: the files have arrived."""
+        steps = self._outbox.steps(delivery.delivery)
+        for file in files:
+            if steps.receipt(file.name) is None:
+                said = Receipt(file.name, "", file.size, file.sha256, datetime.now(UTC), receipts.SAID)
+                steps.arrived(said)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Keeps every other process of this installation from delivering there."""
+        folder: Path = self._settings.state / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f"destination-{self._name}.lock", timeout=0):
+            yield
+
+    def _outcome(self, subject: Subject, state: str, said: str = "") -> Outcome:
+        return Outcome(subject.name, subject.legal_entity, self._name, state, said)
+
+
+def _record(store: Store, outbox: Outbox, tell: Callable[[str], None]) -> None:
+    """Brings receipts of the state into the ledger. Where another process writes it, they wait for the next time."""
+    waiting = outbox.unrecorded()
+    if not waiting:
+        return
+    rows = [_row(delivery, receipt) for delivery, receipt in waiting]
+    try:
+        receipts.record(store, rows)
+    except StoreBusyError:
+        tell(f"{len(rows)} receipts wait: another process is writing the ledger")
+        return
+    outbox.recorded((delivery.delivery, receipt.file) for delivery, receipt in waiting)
+
+
+def _row(delivery: Delivery, receipt: Receipt) -> dict[str, Any]:
+    """A receipt as the ledger keeps it."""
+    number, order = subjects.named(delivery.subject)
+    return {
+        "delivery": delivery.delivery,
+        "export_number": number,
+        "payment_order": order,
+        "legal_entity": delivery.legal_entity,
+        "destination": delivery.destination,
+        "copy": delivery.copy,
+        "channel": receipts.PERSON if receipt.answer == receipts.SAID else delivery.channel,
+        "file": receipt.file,
+        "address": receipt.address or None,
+        "byte_count": receipt.size,
+        "sha256": receipt.sha256,
+        "attempt_count": delivery.attempts,
+        "delivered_at": receipt.at.astimezone(UTC).replace(tzinfo=None),
+        "answer": receipt.answer or None,
+    }
+
+
+def demand_same_store(settings: Settings, store: str) -> None:
+    """Holds a command's --store to the one of the settings. Raises: SettingsError where they are two ledgers."""
+    if settings.store != (store if store.startswith("s3://") else str(Path(store).absolute())):
+        raise SettingsError(
+            f"the settings are of the ledger {settings.store}, not of {store}", mend="give the --config of this ledger"
+        )
+
+
+#: attempts are told by `tell`; stamina's own words would come besides
+stamina.instrumentation.set_on_retry_hooks([])

@@ -1,0 +1,67 @@
+"""Tells people of what went wrong by itself: deliveries and schedules that failed."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+from pipeline.errors import LettrageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pipeline.delivery.outbox import Outbox
+    from pipeline.settings.settings import Settings
+
+_BAD = ("failed", "unclear")
+
+
+def notify(
+    settings: Settings,
+    outbox: Outbox,
+    destination: str,
+    outcomes: Sequence[tuple[str, str, str]],
+    tell: Callable[[str], None],
+) -> None:
+    """Writes to the people of a destination what could not be delivered; the same only once a day.
+
+    outcomes: subject, state and what is said of it.
+    """
+    bad = [one for one in outcomes if one[1] in _BAD]
+    if not bad:
+        if any(state == "delivered" for _, state, _ in outcomes):
+            outbox.forget_notice(destination)
+        return
+    described = settings.destinations.get(destination)
+    people = list(described.notify) if described is not None else []
+    lines = [f"{subject}: {state}. {said}" for subject, state, said in bad]
+    lines += ["", "What failed is tried again by the next `lettrage deliver`."]
+    if any(state == "unclear" for _, state, _ in bad):
+        lines += [
+            "What is unclear is not sent again by itself: ask the receiver, then `lettrage deliver` with --arrived or",
+            "--again and the export or order.",
+        ]
+    text = "\n".join(lines)
+    title = f"Lettrage: {len(bad)} deliveries to {destination} failed"
+    if not outbox.was_told(destination, text):
+        send(settings, title, text, tell, people=people)
+
+
+def send(settings: Settings, title: str, text: str, tell: Callable[[str], None], *, people: Sequence[str] = ()) -> None:
+    """Sends a message to people, or to those of [notify]; where that fails it is told, and nothing else fails."""
+    to = list(people) or ([] if settings.notify is None else settings.notify.to)
+    if not to or settings.mail is None:
+        return
+    # Mail is imported where there is some.
+    from pipeline.delivery.by_email import hand_over  # noqa: PLC0415
+
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = settings.mail.sender, ", ".join(to), title
+    message["Date"] = formatdate()
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(text)
+    try:
+        hand_over(settings.mail, settings.known_secrets(), message, to)
+    except LettrageError as error:
+        tell(f"nobody could be told of it: {error}")
