@@ -5,7 +5,8 @@
     │   ├── InputError            a table that cannot be read at all
     │   ├── BrokenReferenceError  a broken reference: no document is judged by it
     │   ├── FormatError           an export format or profile that says something impossible
-    │   └── SettingsError         the installation's settings, or a secret that they name
+    │   ├── SettingsError         the installation's settings, or a secret that they name
+    │   └── ForbiddenError        a batch holds documents that its sender may not post
     └── RunError                  exit 1: failed, the ledger is as it was unless it says otherwise
         ├── StoreError            the ledger store cannot be read or written
         │   ├── StoreBusyError    another process is writing it: try again
@@ -61,6 +62,10 @@ class FormatError(UsageError):
 
 class SettingsError(UsageError):
     """The settings of the installation, or a secret that they name; never tells a secret."""
+
+
+class ForbiddenError(UsageError):
+    """A batch holds documents of legal entities that its sender may not post to; names them."""
 
 
 class RunError(LettrageError):

@@ -22,7 +22,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from pipeline.errors import InvariantError, RunError
+from pipeline.errors import ForbiddenError, InvariantError, RunError
 from pipeline.ledger import chain
 from pipeline.ledger.reading import attach_runs, attach_stored
 from pipeline.ledger.reference import stored_reference
@@ -65,7 +65,12 @@ _KNOWN = (
     "known_returns",
 )
 
-STAGE = Path(__file__).parent / "stage"
+HERE = Path(__file__).parent
+STAGE = HERE / "stage"
+#: what a commit calls the job that it was made for
+JOB = "lettrage.job"
+#: documents that are named before the rest is only counted
+_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -102,11 +107,15 @@ def run(
     threads: int | None = None,
     memory_limit: str | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    only_entities: frozenset[str] | None = None,
+    job: str | None = None,
 ) -> RunResult:
     """Takes the batch into the ledger; with `preview` only tells what it would do.
 
-    reference, batch: directories of tables (spec §2). on: the day that the run is said to be made on.
-    Raises: UsageError for what cannot be read, RunError where the ledger is left untouched.
+    reference, batch: directories of tables (spec §2). on: the day that the run is said to be made on. only_entities:
+    the legal entities to which the batch may post; what waited in quarantine is tried again all the same. job: what
+    asked for the run, which its commit then names. Raises: UsageError for what cannot be read, ForbiddenError for a
+    batch that touches another legal entity or goes to quarantine, RunError; the ledger is left untouched then.
     """
     started = datetime.now(UTC)
     progress("read")
@@ -121,6 +130,7 @@ def run(
             _attach(session, ledger)
             session.register("export_orders", NO_EXPORT_ORDERS)
             _compute(session, ledger, known, movements.tables, ledger.run + 1, on, progress=progress)
+            _demand_entities(session, only_entities)
             return _result(session, ledger.run + 1, on, preview=True, notes=notes)
     ledger = Store.open(store, create=True)
     with chain.writing(ledger) as writer, _session(ledger, [batch], threads, memory_limit) as session:
@@ -128,12 +138,14 @@ def run(
         _attach(session, writer.store)
         session.register("export_orders", NO_EXPORT_ORDERS)
         _compute(session, writer.store, known, movements.tables, number, on, progress=progress)
+        _demand_entities(session, only_entities)
         result = _result(session, number, on, preview=False, notes=notes)
         progress("commit")
         _write(session, writer)
         _write_reference(session, writer, known, number)
         _write_run_times(writer, number, started)
         metadata = {"lettrage.run": str(number), "lettrage.batch_digest": result.batch_digest}
+        metadata |= {} if job is None else {JOB: job}
         digest = chain.commit(writer, session, what="run", run=number, metadata=metadata)
         return replace(result, chain_digest=digest, notes=[*notes, *writer.notes, *_many_files(writer.store)])
 
@@ -240,6 +252,28 @@ def _compute(
     progress("record")
     record(session, number, on, _batch_digest(session))
     _check_run(session)
+
+
+def _demand_entities(session: Session, only_entities: frozenset[str] | None) -> None:
+    """Holds the batch to the legal entities that its sender may post to.
+
+    Raises: ForbiddenError naming the documents; it does not tell whose they are.
+    """
+    if only_entities is None:
+        return
+    session.run(HERE / "refused_documents.sql", entities=sorted(only_entities))
+    refused = session.query("select * from refused_documents").to_dicts()
+    if not refused:
+        return
+    names = [f"{row['document_kind'].replace('_', ' ')} {row['document'] or 'without a name'}" for row in refused]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    allowed, told = ", ".join(sorted(only_entities)), ", ".join(names[:_NAMED]) + more
+    raise ForbiddenError(
+        f"not every document is right and of {allowed} alone: {told}",
+        where="batch",
+        mend="mend these or leave them out, or have somebody post them who may post to every legal entity; "
+        "nothing was posted",
+    )
 
 
 def _register_reference(session: Session, known: Mapping[str, pl.DataFrame]) -> None:
