@@ -6,20 +6,27 @@ Heavy modules are imported where a command needs them, so that `lettrage --help`
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
+import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.errors import LettrageError
+from pipeline.errors import LettrageError, ReplacedError, StoreBusyError, TryAgainError
+from pipeline.watch import logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 QUARANTINED = 3
+#: where the format of logs is said once for all commands
+_LOG_FORMAT = "LETTRAGE_LOG_FORMAT"
+#: options that every event of a command repeats, and under what name
+_TOLD = {"store": "store", "entity": "legal_entity", "legal_entity": "legal_entity"}
 #: above nothing; up to six digits, which is more than there is
 _MEMORY = re.compile(r"(?=.*[1-9])(\d{1,6}(\.\d{1,3})? ?[kmgt](i?b)?|\d{1,2}%)\Z", re.IGNORECASE)
 
@@ -62,11 +69,42 @@ class Place(click.Path):
         return value if is_bucket else super().convert(value, param, ctx)
 
 
-class Group(click.Group):
-    """Turns an error of ours into its sentence and exit code; nobody should ever read a traceback."""
+class Command(click.Command):
+    """A command whose events say what it is and what it is about."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Gives the command."""
+        about = {told: str(ctx.params[name]) for name, told in _TOLD.items() if ctx.params.get(name) is not None}
+        logs.bind(command=ctx.command_path.partition(" ")[2], **about)
+        logs.log().info("started")
+        return super().invoke(ctx)
+
+
+class Group(click.Group):
+    """Turns an error of ours into its sentence and exit code; nobody should ever read a traceback."""
+
+    command_class = Command
+    group_class = type
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Reads the options before the command; what is wrong with them is an event too, where events are wanted."""
+        wants_events = os.environ.get(_LOG_FORMAT) == "json" or "--log-format json" in " ".join(args).replace("=", " ")
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.ClickException as error:
+            if parent is not None or not wants_events:
+                raise
+            with logs.as_json():
+                sys.exit(_told_as_event(error))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Gives the command."""
+        if ctx.parent is not None:
+            return super().invoke(ctx)
+        if ctx.params.get("log_format") == "json":
+            return _with_events(ctx, super().invoke)
         try:
             return super().invoke(ctx)
         except LettrageError as error:
@@ -75,13 +113,69 @@ class Group(click.Group):
         except BrokenPipeError:
             raise  # click ends quietly where nobody reads on
         except Exception as error:
-            # DuckDB is heavy: it is only loaded where a command has used it.
-            duckdb = sys.modules.get("duckdb")
-            if not isinstance(error, OSError if duckdb is None else (OSError, duckdb.Error)):
+            if not _is_of_the_system(error):
                 raise
-            said = (str(error).splitlines() or [type(error).__name__])[0]
-            click.echo(f"lettrage: {said}\n  mend that, then see in `lettrage status` what the ledger holds", err=True)
+            click.echo(f"lettrage: {_first_line(error)}\n  {_MEND_SYSTEM}", err=True)
             ctx.exit(1)
+
+
+_MEND_SYSTEM = "mend that, then see in `lettrage status` what the ledger holds"
+
+
+def _is_of_the_system(error: Exception) -> bool:
+    """Whether an error is of the disk, the memory, the network …, and no fault of the program."""
+    # DuckDB is heavy: it is only loaded where a command has used it.
+    duckdb = sys.modules.get("duckdb")
+    return isinstance(error, OSError if duckdb is None else (OSError, duckdb.Error))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _with_events(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> None:
+    """Gives a command, writes its events, and ends with its exit code; stderr holds nothing else."""
+    from pipeline.settings.secrets import found
+
+    began, code = time.perf_counter(), 1
+    with logs.as_json(secrets=found):
+        try:
+            invoke(ctx)
+            code = 0
+        except BrokenPipeError:
+            raise  # click ends quietly where nobody reads on
+        except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 - it is written, traceback and all
+            code = _told_as_event(error)
+        finally:
+            level = {0: "info", QUARANTINED: "warning"}.get(code, "error")
+            getattr(logs.log(), level)("finished", exit_code=code, seconds=round(time.perf_counter() - began, 3))
+    ctx.exit(code)
+
+
+def _told_as_event(error: BaseException) -> int:
+    """Writes the event of what ended a command, where it is one; returns the exit code."""
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    failed = {"error": type(error).__name__}
+    if isinstance(error, LettrageError):
+        may_pass = isinstance(error, (StoreBusyError, ReplacedError, TryAgainError))
+        said = {"where": error.where, "what": error.what, "mend": error.mend, "may_pass": may_pass}
+        logs.log().error("failed", **failed, **said, exit_code=error.exit_code)
+        return error.exit_code
+    if isinstance(error, click.ClickException):
+        is_help = isinstance(error, click.exceptions.NoArgsIsHelpError)
+        what = "there is no command: see lettrage --help" if is_help else error.format_message()
+        logs.log().error("failed", **failed, what=what, exit_code=error.exit_code)
+        return error.exit_code
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        logs.log().error("interrupted", exit_code=1)
+    elif isinstance(error, Exception) and _is_of_the_system(error):
+        logs.log().error("failed", **failed, what=_first_line(error), mend=_MEND_SYSTEM, exit_code=1)
+    else:
+        logs.crashed(error, exit_code=1)
+    return 1
 
 
 _DIRECTORY = click.Path(path_type=Path, file_okay=False)
@@ -119,12 +213,23 @@ def _as_of(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="lettrage")
-def main() -> None:
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    envvar=_LOG_FORMAT,
+    show_envvar=True,
+    help="What goes to stderr: sentences, or events for machines, one JSON object a line.",
+)
+@click.pass_context
+def main(ctx: click.Context, log_format: str) -> None:
     """Turns expense reports, advances and payment orders into accounting entries.
 
     Exit codes: 0 done; 1 failed, the ledger is as it was unless the message says otherwise; 2 wrong usage or
     configuration; 3 done, but something new went to quarantine.
     """
+    del log_format  # Group.invoke has seen to it, for errors are events too
+    logs.bind(command=ctx.invoked_subcommand)
 
 
 @main.command()
@@ -167,6 +272,7 @@ def run(
             memory_limit=memory_limit,
             progress=step,
         )
+    logs.bind(run=result.run, batch_digest=result.batch_digest)
     if as_json:
         click.echo(pipeline_run.as_json(result))
     else:
@@ -189,6 +295,7 @@ def dump(store: Path | str, out: Path, as_of_run: int | None, as_of_date: date |
 
     refuse_inside_store(out)
     tables = write_dump(Store.open(store), out, as_of=AsOf(as_of_run, as_of_date))
+    logs.log().info("dumped", rows=dict(tables), out=out)
     if as_json:
         click.echo(json.dumps(dict(tables)))
         return
@@ -324,8 +431,15 @@ def export(
             pay=_pay_at_export(chosen, last, on),
             as_of=as_of,
         )
+    told = export_as_dict(result)
+    logs.bind(legal_entity=result.legal_entity, run=result.run)
+    logs.log().info(
+        "previewed" if preview else "exported",
+        **{name: told[name] for name in ("profile", "entries", "lines", "files", "notes")},
+        export_number=result.number,
+    )
     if as_json:
-        click.echo(json.dumps(export_as_dict(result), default=str, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(told, default=str, ensure_ascii=False, indent=2))
     else:
         print_export(result, folder)
 

@@ -34,6 +34,7 @@ from pipeline.sql import Session, identifier
 from pipeline.stage.reference import read_reference
 from pipeline.stage.stage import ALL_TABLES, decide_fates, judge, stage_rows
 from pipeline.tables import RawTable, read_tables
+from pipeline.watch import logs
 from schemas import MOVEMENTS, STORED
 from schemas.currencies import currencies
 
@@ -127,19 +128,22 @@ def run(
     if preview:
         ledger = Store.open(store, create=True)
         with _session(ledger, [batch], threads, memory_limit) as session:
+            logs.bind(run=ledger.run + 1)
             _attach(session, ledger)
             session.register("export_orders", NO_EXPORT_ORDERS)
             _compute(session, ledger, known, movements.tables, ledger.run + 1, on, progress=progress)
             _demand_entities(session, only_entities)
-            return _result(session, ledger.run + 1, on, preview=True, notes=notes)
+            return _logged(_result(session, ledger.run + 1, on, preview=True, notes=notes))
     ledger = Store.open(store, create=True)
     with chain.writing(ledger) as writer, _session(ledger, [batch], threads, memory_limit) as session:
         number = writer.store.run + 1
+        logs.bind(run=number)
         _attach(session, writer.store)
         session.register("export_orders", NO_EXPORT_ORDERS)
         _compute(session, writer.store, known, movements.tables, number, on, progress=progress)
         _demand_entities(session, only_entities)
         result = _result(session, number, on, preview=False, notes=notes)
+        logs.bind(batch_digest=result.batch_digest)
         progress("commit")
         _write(session, writer)
         _write_reference(session, writer, known, number)
@@ -147,7 +151,8 @@ def run(
         metadata = {"lettrage.run": str(number), "lettrage.batch_digest": result.batch_digest}
         metadata |= {} if job is None else {JOB: job}
         digest = chain.commit(writer, session, what="run", run=number, metadata=metadata)
-        return replace(result, chain_digest=digest, notes=[*notes, *writer.notes, *_many_files(writer.store)])
+        notes = [*notes, *writer.notes, *_many_files(writer.store)]
+        return _logged(replace(result, chain_digest=digest, notes=notes))
 
 
 def write_export_order(writer: Writer, *, order: str, legal_entity: str, created_on: date, on: date) -> int | None:
@@ -434,6 +439,27 @@ def _result(session: Session, number: int, on: date, *, preview: bool, notes: li
         ),
         notes=notes,
     )
+
+
+def _logged(result: RunResult) -> RunResult:
+    """Tells what a run did as an event: counts, and no cell of any document."""
+    log = logs.log(batch_digest=result.batch_digest)
+    counts = {name: sum(row[name] for row in result.rows) for name in ("rows_in", "posted", "unchanged", "quarantined")}
+    log.info(
+        "previewed" if result.is_preview else "committed",
+        **counts,
+        entries=sum(row["entries"] for row in result.entries),
+        payments=sum(row["payments"] for row in result.payments),
+        chain_digest=result.chain_digest,
+    )
+    if result.findings:
+        rules: dict[str, int] = {}
+        for row in result.findings:
+            rules[row["rule"]] = rules.get(row["rule"], 0) + 1
+        log.warning("quarantined", findings=len(result.findings), rules=rules)
+    for note in result.notes:
+        log.info("note", text=note)
+    return result
 
 
 def as_json(result: RunResult) -> str:

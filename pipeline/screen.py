@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from pipeline.watch import logs
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from decimal import Decimal
@@ -31,6 +33,10 @@ STEPS = ("read", "stage", "judge", "post", "pay", "number", "record", "commit")
 @contextmanager
 def progress(title: str, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
     """Gives the function that a command tells its steps to; they are shown on stderr, as a bar on a terminal."""
+    if logs.is_json():
+        with logs.steps() as step:
+            yield step
+        return
     console = Console(stderr=True)
     if quiet:
         yield lambda _: None

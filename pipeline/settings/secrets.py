@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PREFIX = "LETTRAGE_SECRET_"
+#: the values that this process has found
+_found: set[str] = set()
+
+
+def found() -> frozenset[str]:
+    """Every value that was found, so that logs leave it out."""
+    return frozenset(_found)
 
 
 class Secrets:
@@ -35,13 +42,14 @@ class Secrets:
     def get(self, name: str) -> SecretStr:
         """The secret of that name. Raises: SettingsError saying where it may be put; what was found is never told."""
         variable = PREFIX + name.upper()
-        if variable in self._environment:
-            return SecretStr(self._environment[variable])
-        found = None if self._place is None else self._of_place(self._place, name)
-        if found is None:
+        value = self._environment.get(variable)
+        if value is None and self._place is not None:
+            value = self._of_place(self._place, name)
+        if value is None:
             also = "" if self._place is None else f", or in {self._place}"
             raise SettingsError(f"there is no secret {name}", mend=f"put it into {variable} of the environment{also}")
-        return SecretStr(found)
+        _found.add(value)
+        return SecretStr(value)
 
     def _of_place(self, place: Path, name: str) -> str | None:
         try:

@@ -16,7 +16,7 @@ import threading
 import time
 import uuid
 import warnings
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 if TYPE_CHECKING:
@@ -73,13 +73,21 @@ def bind(**fields: Any) -> None:
         bind_contextvars(**fields)
 
 
-def bound(**fields: Any) -> AbstractContextManager[Any]:
-    """Within it, in this thread or task, every event has these fields."""
+@contextmanager
+def bound(**fields: Any) -> Iterator[None]:
+    """Within it, in this thread or task, every event has these fields; what is bound inside is forgotten after it."""
     if not _writing:
-        return nullcontext()
-    from structlog.contextvars import bound_contextvars  # noqa: PLC0415 - as above
+        yield
+        return
+    from structlog import contextvars  # noqa: PLC0415 - as above
 
-    return bound_contextvars(**fields)
+    before = contextvars.get_contextvars()
+    contextvars.bind_contextvars(**fields)
+    try:
+        yield
+    finally:
+        contextvars.clear_contextvars()
+        contextvars.bind_contextvars(**before)
 
 
 @contextmanager
@@ -120,14 +128,11 @@ def as_json(*, secrets: Callable[[], Iterable[str]] = frozenset, stream: TextIO 
     secrets: gives the values that must not be written. stream: where to, stderr where none is given. The streams, hooks
     and loggers of before are there again afterwards.
     """
-    from structlog.contextvars import bound_contextvars, clear_contextvars  # noqa: PLC0415 - as above
-
     out = stream or sys.stderr
     logger = _logger(out, secrets)
     handler = _Handler()
     root = logging.getLogger()
     before = (sys.stderr, threading.excepthook, root.handlers, root.level, warnings.showwarning)
-    clear_contextvars()
     _writing.append(logger)
     sys.stderr = _Strays()
     threading.excepthook = _of_thread
@@ -135,14 +140,14 @@ def as_json(*, secrets: Callable[[], Iterable[str]] = frozenset, stream: TextIO 
     root.setLevel(logging.WARNING)
     warnings.showwarning = _warned
     try:
-        with bound_contextvars(invocation=str(uuid.uuid4())):
+        with bound(invocation=str(uuid.uuid4())):
             yield
+            sys.stderr.flush()
     finally:
         sys.stderr.flush()
         _writing.pop()
         sys.stderr, threading.excepthook, root.handlers, level, warnings.showwarning = before
         root.setLevel(level)
-        clear_contextvars()
 
 
 def crashed(error: BaseException, **fields: Any) -> None:
