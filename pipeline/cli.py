@@ -200,6 +200,17 @@ def _as_json(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="Print the result for machines.")(function)
 
 
+def _config(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=Path("lettrage.toml"),
+        envvar="LETTRAGE_CONFIG",
+        show_default=True,
+        help="The settings of the installation (docs/settings.md).",
+    )(function)
+
+
 def _as_of(function: Callable[..., Any]) -> Callable[..., Any]:
     """The two options that ask for the ledger of then (docs/time-travel.md)."""
     run = click.option(
@@ -352,9 +363,14 @@ def views(
 @click.option("--on", type=_DAY, default=None, help="The day the export is made on.  [default: today]")
 @click.option("--preview", is_flag=True, help="Show totals and balances; record and write nothing.")
 @click.option("--account", default=None, help="With --preview: show the lines on this general account, entry by entry.")
+@click.option("--deliver", "delivers", is_flag=True, help="Carry the files to the destinations of the profile.")
+@click.option("--to", "destinations", multiple=True, help="With --deliver: to this destination too.")
+@_config
 @_as_of
 @_as_json
+@click.pass_context
 def export(
+    ctx: click.Context,
     store: Path | str,
     format_name: str | None,
     profile_file: Path | None,
@@ -368,6 +384,9 @@ def export(
     on: date | None,
     preview: bool,
     account: str | None,
+    delivers: bool,
+    destinations: tuple[str, ...],
+    config: Path,
     as_of_run: int | None,
     as_of_date: date | None,
     as_json: bool,
@@ -381,18 +400,30 @@ def export(
     from pipeline.ledger.as_of import AsOf
     from pipeline.ledger.place import refuse_inside_store
     from pipeline.ledger.store import Store
-    from pipeline.screen import export_as_dict, print_export
+    from pipeline.run import paid_by_export
+    from pipeline.screen import deliveries_as_text, export_as_dict, print_export
 
     as_of = AsOf(as_of_run, as_of_date)
     if as_of and (order is not None or again_number is not None or cancel_number is not None):
         raise click.UsageError("--as-of and --as-of-date go with --format or --profile.")
+    if delivers and (preview or cancel_number is not None):
+        raise click.UsageError("--deliver goes with what writes files.")
+    if destinations and not delivers:
+        raise click.UsageError("--to goes with --deliver.")
     if out is not None:
         refuse_inside_store(out)
+    # What cannot be delivered is refused before anything is recorded.
+    carry = _carrier(config, store) if delivers else None
     ledger = Store.open(store)
     if cancel_number is not None:
+        from pipeline.delivery.receipts import receipts
+
         exporting.cancel(ledger, cancel_number)
         done = {"export_number": cancel_number, "export_status": "cancelled"}
         said = f"export {cancel_number} is cancelled; its entries are free again"
+        had = receipts(ledger).filter(export_number=cancel_number)["destination"].unique().sort().to_list()
+        if had:
+            _tell(f"export {cancel_number} was delivered to {', '.join(had)}: tell them")
         click.echo(json.dumps(done) if as_json else said)
         return
     if out is None and not preview:
@@ -403,7 +434,14 @@ def export(
     if order is not None:
         files = exporting.export_order(ledger, order=order, out=folder)
         listed = [{"name": file.name, "bytes": file.size, "sha256": file.sha256} for file in files]
-        click.echo(json.dumps({"files": listed}) if as_json else "\n".join(str(folder / file.name) for file in files))
+        outcomes = [] if carry is None else carry(f"order {order}", destinations)
+        if as_json:
+            told = {"deliveries": [one.as_dict() for one in outcomes]} if delivers else {}
+            click.echo(json.dumps({"files": listed, **told}))
+        else:
+            click.echo("\n".join(str(folder / file.name) for file in files))
+            click.echo(deliveries_as_text(outcomes), nl=False)
+        _end_delivery(ctx, outcomes)
         return
     if again_number is not None:
         result = exporting.again(ledger, again_number, folder)
@@ -418,17 +456,18 @@ def export(
         chosen = entity or profile.entity
         if chosen is None:
             raise click.UsageError("Missing option '--entity'.")
+        day = on or date.today()  # noqa: DTZ011 - the day on the wall is meant
         result = exporting.export(
             ledger,
             profile=profile,
             entity=chosen,
             first=first,
             last=last,
-            on=on or date.today(),  # noqa: DTZ011 - the day on the wall is meant
+            on=day,
             out=folder,
             preview=preview,
             account=account,
-            pay=_pay_at_export(chosen, last, on),
+            pay=paid_by_export(legal_entity=chosen, created_on=last or day, on=day),
             as_of=as_of,
         )
     told = export_as_dict(result)
@@ -438,22 +477,113 @@ def export(
         **{name: told[name] for name in ("profile", "entries", "lines", "files", "notes")},
         export_number=result.number,
     )
+    outcomes = []
+    if carry is not None and result.number is not None:
+        outcomes = carry(f"export {result.number}", destinations)
     if as_json:
-        click.echo(json.dumps(told, default=str, ensure_ascii=False, indent=2))
+        sent = {"deliveries": [one.as_dict() for one in outcomes]} if delivers else {}
+        click.echo(json.dumps({**told, **sent}, default=str, ensure_ascii=False, indent=2))
     else:
         print_export(result, folder)
+        click.echo(deliveries_as_text(outcomes), nl=False)
+    _end_delivery(ctx, outcomes)
 
 
-def _pay_at_export(entity: str, last: date | None, on: date | None) -> Callable[[Any, str], int | None]:
-    """Writes the order of an export, for an entity whose payments are made by its exports (spec §6)."""
+def _carrier(config: Path, store: Path | str) -> Callable[[str, tuple[str, ...]], list[Any]]:
+    """Gives the function that delivers a subject to the destinations of its profile and to others.
 
-    def pay(writer: Any, order: str) -> int | None:
-        from pipeline.run import write_export_order
+    Raises: SettingsError where the settings are not those of this ledger.
+    """
+    from pipeline.delivery.deliver import deliver_one, demand_same_store
+    from pipeline.ledger.store import Store
+    from pipeline.settings.settings import load_settings
 
-        day = on or date.today()  # noqa: DTZ011 - the day on the wall is meant
-        return write_export_order(writer, order=order, legal_entity=entity, created_on=last or day, on=day)
+    settings = load_settings(config)
+    demand_same_store(settings, str(store))
 
-    return pay
+    def carry(subject: str, to: tuple[str, ...]) -> list[Any]:
+        return list(deliver_one(Store.open(store), settings, subject, to, tell=_tell))
+
+    return carry
+
+
+def _tell(said: str) -> None:
+    click.echo(f"lettrage: {said}", err=True)
+
+
+def _end_delivery(ctx: click.Context, outcomes: list[Any]) -> None:
+    """Ends with 1 where something did not arrive."""
+    if any(one.state in {"failed", "unclear"} for one in outcomes):
+        ctx.exit(1)
+
+
+@main.command()
+@click.option("--export", "numbers", type=int, multiple=True, help="This export alone.")
+@click.option("--order", "orders", multiple=True, help="The bank's file of this payment order; it needs --to.")
+@click.option("--to", "destinations", multiple=True, help="To this destination, in place of those of the profile.")
+@click.option("--again", is_flag=True, help="Also what was delivered, once more.")
+@click.option("--arrived", is_flag=True, help="Send nothing: a person says that it has arrived.")
+@click.option("--preview", is_flag=True, help="Tell what would be sent, and send nothing.")
+@_config
+@_as_json
+@click.pass_context
+def deliver(
+    ctx: click.Context,
+    numbers: tuple[int, ...],
+    orders: tuple[str, ...],
+    destinations: tuple[str, ...],
+    again: bool,
+    arrived: bool,
+    preview: bool,
+    config: Path,
+    as_json: bool,
+) -> None:
+    """Carry recorded exports to the destinations of their profiles: what was delivered is not sent twice.
+
+    Exit code 1 where something did not arrive; it is tried again by the next call.
+    """
+    from pipeline.delivery.deliver import Wish, wanted
+    from pipeline.delivery.deliver import deliver as carry
+    from pipeline.ledger.store import Store
+    from pipeline.screen import deliveries_as_text
+    from pipeline.settings.settings import load_settings
+
+    if (again or arrived) and not (numbers or orders):
+        raise click.UsageError("--again and --arrived go with --export or --order.")
+    if again and arrived:
+        raise click.UsageError("Give either --again or --arrived.")
+    if orders and not destinations:
+        raise click.UsageError("--order goes with --to.")
+    settings = load_settings(config)
+    ledger = Store.open(settings.store)
+    asked = wanted(ledger, numbers, orders, destinations)
+    outcomes = carry(ledger, settings, asked, wish=Wish(again=again, arrived=arrived, preview=preview), tell=_tell)
+    if as_json:
+        click.echo(json.dumps([one.as_dict() for one in outcomes], ensure_ascii=False, indent=2))
+    else:
+        click.echo(deliveries_as_text(outcomes) or "nothing is to be delivered\n", nl=False)
+    _end_delivery(ctx, outcomes)
+
+
+@main.command("deliveries")
+@click.option("--export", "number", type=int, default=None, help="Of this export alone.")
+@click.option("--to", "destination", default=None, help="To this destination alone.")
+@_config
+@_as_json
+def list_deliveries(number: int | None, destination: str | None, config: Path, as_json: bool) -> None:
+    """List what receivers have got, and what is under way to them."""
+    from pipeline.delivery.deliver import delivered
+    from pipeline.ledger.store import Store
+    from pipeline.screen import receipts_as_text
+    from pipeline.settings.settings import load_settings
+
+    settings = load_settings(config)
+    got, waiting = delivered(Store.open(settings.store), settings, export=number, destination=destination)
+    if as_json:
+        told = {"delivered": got, "under_way": waiting}
+        click.echo(json.dumps(told, default=str, ensure_ascii=False, indent=2))
+    else:
+        click.echo(receipts_as_text(got, waiting) or "nothing was delivered\n", nl=False)
 
 
 @main.command()

@@ -48,8 +48,7 @@ NO_EXPORT_ORDERS = pl.DataFrame({"payment_order": []}, schema={"payment_order": 
 
 #: what a run reads of every earlier one; of the entry lines it reads those of the runs that it contra-passes
 _STATE = sorted(
-    set(STORED)
-    - {"entry_lines", "exports", "export_entries", "deliveries", "balances", "seals", "links", "run_times"}
+    set(STORED) - {"entry_lines", "exports", "export_entries", "deliveries", "balances", "seals", "links", "run_times"}
 )
 
 #: files of a kind from which on it is worth a note that they can be merged
@@ -153,6 +152,15 @@ def run(
         digest = chain.commit(writer, session, what="run", run=number, metadata=metadata)
         notes = [*notes, *writer.notes, *_many_files(writer.store)]
         return _logged(replace(result, chain_digest=digest, notes=notes))
+
+
+def paid_by_export(*, legal_entity: str, created_on: date, on: date) -> Callable[[Writer, str], int | None]:
+    """Gives the function that writes the order of an accounting export: see `write_export_order`."""
+
+    def pay(writer: Writer, order: str) -> int | None:
+        return write_export_order(writer, order=order, legal_entity=legal_entity, created_on=created_on, on=on)
+
+    return pay
 
 
 def write_export_order(writer: Writer, *, order: str, legal_entity: str, created_on: date, on: date) -> int | None:

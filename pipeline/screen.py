@@ -13,11 +13,12 @@ from rich.table import Table
 from pipeline.watch import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from decimal import Decimal
     from pathlib import Path
     from typing import Any
 
+    from pipeline.delivery.deliver import Outcome
     from pipeline.exports.export import ExportResult
     from pipeline.ledger.balances import Balances
     from pipeline.run import RunResult
@@ -225,3 +226,32 @@ def _print_left_out(result: ExportResult, out: Console) -> None:
             f"{row['entries']:,} entries",
             highlight=False,
         )
+
+
+def deliveries_as_text(outcomes: Iterable[Outcome]) -> str:
+    """What became of each delivery, a line each and one a file; empty where there was none."""
+    lines = []
+    for one in outcomes:
+        lines.append(f"{one.state:<10} {one.subject} to {one.destination}")
+        lines += [f"           {got.file}, {got.size:,} bytes: {got.address} ({got.answer})" for got in one.receipts]
+        lines += [f"           {line}" for line in one.said.splitlines()]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def receipts_as_text(got: list[dict[str, Any]], under_way: list[dict[str, Any]]) -> str:
+    """What receivers have got and what is under way, a line each."""
+    lines = [
+        f"{row['delivered_at']:%Y-%m-%d %H:%M:%S}  {_subject(row)} to {row['destination']}  {row['file']}  "
+        f"{row['byte_count']:,} bytes  {row['address'] or ''}"
+        for row in got
+    ]
+    for row in under_way:
+        said = (row["said"] or "").splitlines()[:1]
+        lines.append(
+            f"{row['state']:<19}  {row['subject']} to {row['destination']}  {row['attempts']} attempts  {''.join(said)}"
+        )
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _subject(row: dict[str, Any]) -> str:
+    return f"order {row['payment_order']}" if row["export_number"] is None else f"export {row['export_number']}"

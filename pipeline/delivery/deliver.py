@@ -23,7 +23,15 @@ from pipeline.delivery.channels import channel_of
 from pipeline.delivery.notify import notify
 from pipeline.delivery.outbox import Delivery, Outbox
 from pipeline.delivery.parcel import Parcel, Receipt
-from pipeline.errors import DeliveryError, LettrageError, SettingsError, StoreBusyError, TryAgainError, UnclearError
+from pipeline.errors import (
+    DeliveryError,
+    LettrageError,
+    SettingsError,
+    StoreBusyError,
+    TryAgainError,
+    UnclearError,
+    UsageError,
+)
 from pipeline.state.state import opened
 
 if TYPE_CHECKING:
@@ -103,11 +111,49 @@ def deliver(
         return outcomes
 
 
-def delivered(store: Store, settings: Settings) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The receipts of the ledger, and the deliveries of the state that are not done."""
+def deliver_one(
+    store: Store, settings: Settings, subject: str, to: Sequence[str], *, tell: Callable[[str], None] = lambda _: None
+) -> list[Outcome]:
+    """Delivers one subject (`export 12`, `order PO-1`) to the destinations of its profile and to those of `to`."""
+    number, order = subjects.named(subject)
+    named = [name for one, name in subjects.due(store) if one.name == subject]
+    one = subjects.order(store, str(order)) if number is None else subjects.exports(store, [number])[number]
+    return deliver(store, settings, [(one, name) for name in dict.fromkeys([*named, *to])], tell=tell)
+
+
+def wanted(store: Store, exports: Sequence[int], orders: Sequence[str], to: Sequence[str]) -> list[tuple[Subject, str]]:
+    """The subjects and destinations that a person asks for; without exports and orders, all that is due.
+
+    to: the destinations, in place of those of profiles. Raises: UsageError where there is no such export or order, or
+    one has no destination.
+    """
+    every = subjects.due(store)
+    if not exports and not orders:
+        return [(subject, name) for subject, name in every if not to or name in to]
+    chosen = [*subjects.exports(store, list(exports)).values(), *(subjects.order(store, one) for one in orders)]
+    pairs = []
+    for subject in chosen:
+        names = list(dict.fromkeys(to)) or [name for known, name in every if known.name == subject.name]
+        if not names:
+            raise UsageError(f"the profile of {subject.name} names no destination", mend="give one: --to NAME")
+        pairs += [(subject, name) for name in names]
+    return pairs
+
+
+def delivered(
+    store: Store, settings: Settings, *, export: int | None = None, destination: str | None = None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The receipts of the ledger, and the deliveries of the state that are not done: of an export, of a destination."""
+    got = receipts.receipts(store)
     with opened(settings.state) as connection:
-        under_way = [one.as_dict() for one in Outbox(connection).all() if one.state != states.DELIVERED]
-    return receipts.receipts(store).to_dicts(), under_way
+        under_way = [one for one in Outbox(connection).all() if one.state != states.DELIVERED]
+    if export is not None:
+        got = got.filter(export_number=export)
+        under_way = [one for one in under_way if subjects.named(one.subject)[0] == export]
+    if destination is not None:
+        got = got.filter(destination=destination)
+        under_way = [one for one in under_way if one.destination == destination]
+    return got.to_dicts(), [one.as_dict() for one in under_way]
 
 
 class _Destination:
