@@ -404,59 +404,31 @@ def export(
     from pipeline.screen import deliveries_as_text, export_as_dict, print_export
 
     as_of = AsOf(as_of_run, as_of_date)
-    if as_of and (order is not None or again_number is not None or cancel_number is not None):
-        raise click.UsageError("--as-of and --as-of-date go with --format or --profile.")
-    if delivers and (preview or cancel_number is not None):
-        raise click.UsageError("--deliver goes with what writes files.")
-    if destinations and not delivers:
-        raise click.UsageError("--to goes with --deliver.")
+    made_anew = order is None and again_number is None and cancel_number is None
+    _demand(not as_of or made_anew, "--as-of and --as-of-date go with --format or --profile.")
+    _demand(not delivers or (not preview and cancel_number is None), "--deliver goes with what writes files.")
+    _demand(not destinations or delivers, "--to goes with --deliver.")
+    _demand(account is None or preview, "Give --account with --preview.")
+    _demand(out is not None or preview or cancel_number is not None, "Missing option '--out'.")
+    folder = out or Path()
     if out is not None:
         refuse_inside_store(out)
     # What cannot be delivered is refused before anything is recorded.
     carry = _carrier(config, store) if delivers else None
     ledger = Store.open(store)
     if cancel_number is not None:
-        from pipeline.delivery.receipts import receipts
-
-        exporting.cancel(ledger, cancel_number)
-        done = {"export_number": cancel_number, "export_status": "cancelled"}
-        said = f"export {cancel_number} is cancelled; its entries are free again"
-        had = receipts(ledger).filter(export_number=cancel_number)["destination"].unique().sort().to_list()
-        if had:
-            _tell(f"export {cancel_number} was delivered to {', '.join(had)}: tell them")
-        click.echo(json.dumps(done) if as_json else said)
+        _cancel_export(ledger, cancel_number, as_json=as_json)
         return
-    if out is None and not preview:
-        raise click.UsageError("Missing option '--out'.")
-    if account is not None and not preview:
-        raise click.UsageError("Give --account with --preview.")
-    folder = out or Path()
     if order is not None:
-        files = exporting.export_order(ledger, order=order, out=folder)
-        listed = [{"name": file.name, "bytes": file.size, "sha256": file.sha256} for file in files]
-        outcomes = [] if carry is None else carry(f"order {order}", destinations)
-        if as_json:
-            told = {"deliveries": [one.as_dict() for one in outcomes]} if delivers else {}
-            click.echo(json.dumps({"files": listed, **told}))
-        else:
-            click.echo("\n".join(str(folder / file.name) for file in files))
-            click.echo(deliveries_as_text(outcomes), nl=False)
-        _end_delivery(ctx, outcomes)
+        _write_order(ctx, ledger, order, folder, carry, destinations, as_json=as_json)
         return
     if again_number is not None:
         result = exporting.again(ledger, again_number, folder)
     else:
-        if (format_name is None) == (profile_file is None):
-            raise click.UsageError("Give either --format or --profile.")
-        profile = (
-            exporting.load_profile(profile_file)
-            if profile_file is not None
-            else exporting.Profile(name=str(format_name), format=str(format_name))
-        )
+        profile, day = _profile(format_name, profile_file), on or date.today()  # noqa: DTZ011 - the day on the wall
         chosen = entity or profile.entity
         if chosen is None:
             raise click.UsageError("Missing option '--entity'.")
-        day = on or date.today()  # noqa: DTZ011 - the day on the wall is meant
         result = exporting.export(
             ledger,
             profile=profile,
@@ -477,14 +449,70 @@ def export(
         **{name: told[name] for name in ("profile", "entries", "lines", "files", "notes")},
         export_number=result.number,
     )
-    outcomes = []
-    if carry is not None and result.number is not None:
-        outcomes = carry(f"export {result.number}", destinations)
+    outcomes = carry(f"export {result.number}", destinations) if carry is not None and result.number else []
     if as_json:
         sent = {"deliveries": [one.as_dict() for one in outcomes]} if delivers else {}
         click.echo(json.dumps({**told, **sent}, default=str, ensure_ascii=False, indent=2))
     else:
         print_export(result, folder)
+        click.echo(deliveries_as_text(outcomes), nl=False)
+    _end_delivery(ctx, outcomes)
+
+
+def _demand(holds: object, said: str) -> None:
+    """Ends the command with how it is to be given. Raises: UsageError of click."""
+    if not holds:
+        raise click.UsageError(said)
+
+
+def _profile(format_name: str | None, profile_file: Path | None) -> Any:
+    """The profile of a file, or that of a format with nothing set."""
+    from pipeline.exports.profile import Profile, load_profile
+
+    _demand((format_name is None) != (profile_file is None), "Give either --format or --profile.")
+    if profile_file is not None:
+        return load_profile(profile_file)
+    return Profile(name=str(format_name), format=str(format_name))
+
+
+def _cancel_export(ledger: Any, number: int, *, as_json: bool) -> None:
+    """Cancels an export, and says who has its files."""
+    from pipeline.delivery.receipts import receipts
+    from pipeline.exports import export as exporting
+
+    exporting.cancel(ledger, number)
+    had = receipts(ledger).filter(export_number=number)["destination"].unique().sort().to_list()
+    if had:
+        _tell(f"export {number} was delivered to {', '.join(had)}: tell them")
+    done = {"export_number": number, "export_status": "cancelled"}
+    click.echo(json.dumps(done) if as_json else f"export {number} is cancelled; its entries are free again")
+
+
+def _write_order(
+    ctx: click.Context,
+    ledger: Any,
+    order: str,
+    folder: Path,
+    carry: Callable[[str, tuple[str, ...]], list[Any]] | None,
+    destinations: tuple[str, ...],
+    *,
+    as_json: bool,
+) -> None:
+    """Writes the bank's file of an order, and delivers it where that is asked for."""
+    from pipeline.exports import export as exporting
+    from pipeline.screen import deliveries_as_text
+
+    _demand(carry is None or destinations, "--order with --deliver goes with --to.")
+    files = exporting.export_order(ledger, order=order, out=folder)
+    outcomes = [] if carry is None else carry(f"order {order}", destinations)
+    if as_json:
+        told: dict[str, Any] = {
+            "files": [{"name": file.name, "bytes": file.size, "sha256": file.sha256} for file in files]
+        }
+        sent = {} if carry is None else {"deliveries": [one.as_dict() for one in outcomes]}
+        click.echo(json.dumps({**told, **sent}))
+    else:
+        click.echo("\n".join(str(folder / file.name) for file in files))
         click.echo(deliveries_as_text(outcomes), nl=False)
     _end_delivery(ctx, outcomes)
 
