@@ -593,6 +593,52 @@ def deliver(
     _end_delivery(ctx, outcomes)
 
 
+@main.group("schedule")
+def schedules() -> None:
+    """What is done by itself: exports, payment files, master data (docs/schedules.md)."""
+
+
+@schedules.command("run-due")
+@_config
+@_as_json
+@click.pass_context
+def run_due(ctx: click.Context, config: Path, as_json: bool) -> None:
+    """Do what is due, once, then deliver what waits; to be called as often as you like.
+
+    Exit code 1 where something failed, which stays due; 3 where something went to quarantine or was rejected.
+    """
+    from pipeline.schedule.run_due import run_due as do_due
+    from pipeline.screen import due_as_text
+    from pipeline.settings.settings import load_settings
+
+    done = do_due(load_settings(config), now=datetime.now(UTC), tell=_tell)
+    if as_json:
+        click.echo(json.dumps(done.as_dict(), default=str, ensure_ascii=False, indent=2))
+    else:
+        click.echo(due_as_text(done), nl=False)
+    if done.has_failed:
+        ctx.exit(1)
+    if done.has_findings:
+        ctx.exit(QUARANTINED)
+
+
+@schedules.command("show")
+@click.option("--count", type=click.IntRange(1, 1000), default=3, show_default=True, help="How many dates of each.")
+@_config
+@_as_json
+def show_schedules(count: int, config: Path, as_json: bool) -> None:
+    """List the schedules with what is due and their next dates."""
+    from pipeline.schedule.run_due import upcoming
+    from pipeline.screen import schedules_as_text
+    from pipeline.settings.settings import load_settings
+
+    rows = upcoming(load_settings(config), now=datetime.now(UTC), count=count)
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+    else:
+        click.echo(schedules_as_text(rows) or "the settings have no schedules\n", nl=False)
+
+
 @main.command("deliveries")
 @click.option("--export", "number", type=int, default=None, help="Of this export alone.")
 @click.option("--to", "destination", default=None, help="To this destination alone.")

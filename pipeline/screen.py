@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.exports.export import ExportResult
     from pipeline.ledger.balances import Balances
     from pipeline.run import RunResult
+    from pipeline.schedule.run_due import Done
 
 #: how many findings are shown, so that a bad batch does not flood the screen
 _SHOWN = 20
@@ -255,3 +257,34 @@ def receipts_as_text(got: list[dict[str, Any]], under_way: list[dict[str, Any]])
 
 def _subject(row: dict[str, Any]) -> str:
     return f"order {row['payment_order']}" if row["export_number"] is None else f"export {row['export_number']}"
+
+
+def due_as_text(done: Done) -> str:
+    """What was due and what became of it, a line each."""
+    lines = []
+    for turn in done.turns:
+        missed = f", {turn.count} times" if turn.count > 1 else ""
+        lines.append(f"{turn.outcome:<10} {turn.schedule}, due {turn.moment:%Y-%m-%d %H:%M}{missed}")
+        lines += [f"           {line}" for line in turn.said]
+    told = "".join(f"{line}\n" for line in lines) or "nothing is due\n"
+    return told + deliveries_as_text(one for one in done.deliveries if one.state != "already")
+
+
+def schedules_as_text(rows: list[dict[str, Any]]) -> str:
+    """The schedules: what is due, the next dates, how the last time ended."""
+    lines = []
+    for row in rows:
+        whose = f" of {row['legal_entity']}" if row["legal_entity"] else ""
+        lines.append(f"{row['schedule']}: {row['does']}{whose}{'' if row['is_on'] else ', off'}")
+        if row["due_since"] is not None:
+            lines.append(f"  due       {_moment(row['due_since'])}")
+        lines += [f"  next      {_moment(one)}" for one in row["next"]]
+        if row["outcome"] is not None:
+            lines.append(
+                f"  {row['outcome']:<8}  {(row['said'] or '').splitlines()[0] if row['said'] else ''}".rstrip()
+            )
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _moment(said: str) -> str:
+    return f"{datetime.fromisoformat(said):%a %Y-%m-%d %H:%M}"

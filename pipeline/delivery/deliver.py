@@ -117,7 +117,7 @@ def deliver_one(
     """Delivers one subject (`export 12`, `order PO-1`) to the destinations of its profile and to those of `to`."""
     number, order = subjects.named(subject)
     named = [name for one, name in subjects.due(store) if one.name == subject]
-    one = subjects.order(store, str(order)) if number is None else subjects.exports(store, [number])[number]
+    one = subjects.orders(store, [str(order)])[0] if number is None else subjects.exports(store, [number])[number]
     return deliver(store, settings, [(one, name) for name in dict.fromkeys([*named, *to])], tell=tell)
 
 
@@ -130,7 +130,7 @@ def wanted(store: Store, exports: Sequence[int], orders: Sequence[str], to: Sequ
     every = subjects.due(store)
     if not exports and not orders:
         return [(subject, name) for subject, name in every if not to or name in to]
-    chosen = [*subjects.exports(store, list(exports)).values(), *(subjects.order(store, one) for one in orders)]
+    chosen = [*subjects.exports(store, list(exports)).values(), *subjects.orders(store, list(orders))]
     pairs = []
     for subject in chosen:
         names = list(dict.fromkeys(to)) or [name for known, name in every if known.name == subject.name]

@@ -74,40 +74,43 @@ def exports(store: Store, numbers: list[int]) -> dict[int, Subject]:
     return {number: _export(rows[number], names) for number in numbers}
 
 
-def order(store: Store, payment_order: str) -> Subject:
-    """An order as a subject. Raises: UsageError where the ledger has no such order, or all of it is cancelled."""
-    with ledger_session(store) as session:
+def orders(store: Store, payment_orders: list[str]) -> list[Subject]:
+    """Orders as subjects. Raises: UsageError where one paid nobody, is not there, or is cancelled."""
+    if not payment_orders:
+        return []
+    with ledger_session(store, kinds=["documents", "payments"]) as session:
         paid = session.query(
             """
+            with
+
+            order_days as (
+                select document as payment_order, arg_max(event_date, run) as event_date
+                from stored_documents
+                where document_kind = 'payment_order'
+                group by document
+            )
+
             select
-                any_value(payments.legal_entity) as legal_entity, any_value(entry_lines.entry_date) as paid_on,
-                count(*) as entries, bool_and(payments.status = 'cancelled') as is_cancelled
-            from payments left join entry_lines
-                on payments.legal_entity = entry_lines.legal_entity
-                    and payments.journal_code = entry_lines.journal_code
-                    and payments.fiscal_year = entry_lines.fiscal_year
-                    and payments.entry_number = entry_lines.entry_number and entry_lines.line_number = 1
-            where payments.payment_order = $order
+                payments.payment_order, any_value(payments.legal_entity) as legal_entity,
+                any_value(order_days.event_date) as paid_on, count(*) as payments,
+                bool_and(payments.status = 'cancelled') as is_cancelled
+            from payments
+            inner join order_days on payments.payment_order = order_days.payment_order
+            where payments.payment_order in $orders
+            group by payments.payment_order
             """,
-            {"order": payment_order},
-        ).row(0, named=True)
-    if not paid["entries"]:
-        raise UsageError(
-            f"order {payment_order} paid nobody, or the ledger has no such order", mend="see `lettrage status`"
+            {"orders": payment_orders},
         )
-    if paid["is_cancelled"]:
-        raise UsageError(f"order {payment_order} is cancelled: its file is not delivered", mend="pay by another order")
-    facts = _facts(
-        _entity_names(store),
-        legal_entity=paid["legal_entity"],
-        order=payment_order,
-        profile="payments",
-        first=paid["paid_on"],
-        last=paid["paid_on"],
-        made=paid["paid_on"],
-        entries=paid["entries"],
-    )
-    return Subject(ORDER + payment_order, paid["legal_entity"], facts)
+    rows = {row["payment_order"]: row for row in paid.to_dicts()}
+    names = _entity_names(store)
+    for order in payment_orders:
+        if order not in rows:
+            raise UsageError(
+                f"order {order} paid nobody, or the ledger has no such order", mend="see `lettrage status`"
+            )
+        if rows[order]["is_cancelled"]:
+            raise UsageError(f"order {order} is cancelled: its file is not delivered", mend="pay by another order")
+    return [_order(rows[order], names) for order in payment_orders]
 
 
 def write(store: Store, subject: Subject, folder: Path, *, control_sheet: bool) -> tuple[ParcelFile, ...]:
@@ -140,6 +143,20 @@ def _export(row: dict[str, Any], names: dict[str, str]) -> Subject:
     )
     files = tuple(file["name"] for file in json.loads(row["files"]))
     return Subject(EXPORT + str(row["export_number"]), row["legal_entity"], facts, files)
+
+
+def _order(row: dict[str, Any], names: dict[str, str]) -> Subject:
+    facts = _facts(
+        names,
+        legal_entity=row["legal_entity"],
+        order=row["payment_order"],
+        profile="payments",
+        first=row["paid_on"],
+        last=row["paid_on"],
+        made=row["paid_on"],
+        entries=row["payments"],
+    )
+    return Subject(ORDER + row["payment_order"], row["legal_entity"], facts)
 
 
 def _facts(

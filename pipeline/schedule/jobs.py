@@ -1,0 +1,185 @@
+"""What a schedule does when it is due. Each job can be done again: what it did is found done."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from pipeline.delivery import subjects
+from pipeline.delivery.deliver import deliver
+from pipeline.errors import RunError, SettingsError
+from pipeline.exports import export as exporting
+from pipeline.exports.profile import profile_named
+from pipeline.exports.write import safe_name
+from pipeline.ledger.reading import ledger_session
+from pipeline.ledger.reference import stored_reference
+from pipeline.ledger.store import Store
+from pipeline.run import paid_by_export, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import date, datetime
+
+    from pipeline.settings.schedules import ExportSchedule, PaymentsSchedule, SyncSchedule
+    from pipeline.settings.settings import Settings
+
+
+@dataclass(frozen=True)
+class Job:
+    """What was done. said: for people, a line each. findings: whether something needs a person."""
+
+    said: list[str]
+    findings: bool = False
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def export_due(
+    settings: Settings, name: str, schedule: ExportSchedule, moment: datetime, tell: Callable[[str], None]
+) -> Job:
+    """Exports what no earlier export of each profile took, up to the day or to the end of the month before.
+
+    They are delivered with all else that waits. Raises: as pipeline.exports.export.export.
+    """
+    day = moment.date()
+    last = day if schedule.through == "day" else day.replace(day=1) - timedelta(days=1)
+    said, numbers = [], []
+    for named in schedule.profiles:
+        profile = profile_named(settings.profiles, named)
+        if profile.entity not in {None, schedule.entity}:
+            raise SettingsError(
+                f"profile {named} is of {profile.entity}, the schedule of {schedule.entity}", where=f"schedule {name}"
+            )
+        tell(f"export {named} of {schedule.entity} through {last}")
+        made = exporting.export(
+            Store.open(settings.store),
+            profile=profile,
+            entity=schedule.entity,
+            first=None,
+            last=last,
+            on=day,
+            out=settings.out / safe_name(schedule.entity) / safe_name(named) / f"{moment:%Y-%m-%d}",
+            pay=paid_by_export(legal_entity=schedule.entity, created_on=last, on=day),
+        )
+        if made.number is None:
+            said.append(f"{named}: nothing new through {last}")
+        else:
+            numbers.append(made.number)
+            said.append(f"{named}: export {made.number}, {made.entries:,} entries through {last}")
+    return Job(said, details={"exports": numbers})
+
+
+def pay_due(
+    settings: Settings, name: str, schedule: PaymentsSchedule, moment: datetime, tell: Callable[[str], None]
+) -> Job:
+    """Makes an order where that is asked for, then delivers the bank's files of the entity's orders, each once.
+
+    Raises: as pipeline.run.run; RunError where a file did not arrive.
+    """
+    said, findings = [], False
+    if schedule.make_order:
+        made, findings = _order(settings, name, schedule, moment.date())
+        said += made
+    store = Store.open(settings.store)
+    orders = _orders(store, schedule.entity, schedule.since)
+    wanted = [(one, to) for one in subjects.orders(store, orders) for to in schedule.destinations]
+    outcomes = deliver(store, settings, wanted, tell=tell)
+    sent = [one for one in outcomes if one.state == "delivered"]
+    said += [f"{one.subject}: delivered to {one.destination}" for one in sent]
+    bad = [f"{one.subject} to {one.destination}: {one.state}. {one.said}" for one in outcomes if one.state in _BAD]
+    if bad:
+        raise RunError("\n".join([*said, *bad]))
+    return Job(said or ["no order waits"], findings, {"orders": [one.subject for one in sent]})
+
+
+_BAD = frozenset({"failed", "unclear", "busy"})
+
+
+def sync_due(
+    settings: Settings, name: str, schedule: SyncSchedule, moment: datetime, tell: Callable[[str], None]
+) -> Job:
+    """Takes every drop of a source into the reference directory. Raises: as pipeline.masterdata.source.sync_source."""
+    # Master data is imported where a source is described.
+    from pipeline.masterdata.source import sync_source  # noqa: PLC0415
+
+    tell(f"{name}: drops of {schedule.source}")
+    results = sync_source(settings, schedule.source, on=moment.date())
+    told = [result.as_dict() for result in results]
+    return Job(
+        [str(result) for result in results] or ["no drop waits"], any(r.rejected for r in results), {"syncs": told}
+    )
+
+
+def _order(settings: Settings, name: str, schedule: PaymentsSchedule, day: date) -> tuple[list[str], bool]:
+    """Runs a batch of one order, named after the schedule and the day: given twice it is the same order."""
+    store = Store.open(settings.store)
+    with ledger_session(store, kinds=["reference", "reference_digests"]) as session:
+        modes = dict(stored_reference(session)["legal_entities"].select("legal_entity", "payment_mode").iter_rows())
+    if modes.get(schedule.entity) == "at_export":
+        raise SettingsError(
+            f"{schedule.entity} is paid by its exports: it takes no order",
+            where=f"schedule {name}",
+            mend="leave make_order out",
+        )
+    order = f"{name}-{day}"
+    row = {
+        "payment_order": order,
+        "version": "1",
+        "legal_entity": schedule.entity,
+        "status": "active",
+        "created_on": str(day),
+        "cutoff_on": str(day - timedelta(days=schedule.cutoff_days)),
+        "bank_account": schedule.bank_account or "",
+    }
+    batch = settings.state / "spool" / f"order-{order}"
+    shutil.rmtree(batch, ignore_errors=True)
+    batch.mkdir(parents=True)
+    try:
+        with (batch / "payment_orders.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(row))
+            writer.writeheader()
+            writer.writerow(row)
+        result = run(settings.reference, batch, settings.store, on=day)
+    finally:
+        shutil.rmtree(batch, ignore_errors=True)
+    paid = sum(one["payments"] for one in result.payments if one["payment_order"] == order)
+    said = [f"order {order}: {paid} payments"]
+    said += [f"{found['row_key']}: {found['message']}" for found in result.findings]
+    return said, bool(result.findings)
+
+
+def _orders(store: Store, entity: str, since: date | None) -> list[str]:
+    """The orders of an entity that paid someone, created since a day, and whose payments are not all cancelled."""
+    with ledger_session(store, kinds=["documents", "payments"]) as session:
+        found = session.query(
+            """
+            with
+
+            order_days as (
+                select document as payment_order, arg_max(event_date, run) as event_date
+                from stored_documents
+                where document_kind = 'payment_order' and legal_entity = $entity
+                group by document
+            )
+
+            select payments.payment_order
+            from payments
+            inner join order_days on payments.payment_order = order_days.payment_order
+            where payments.legal_entity = $entity and order_days.event_date >= $since
+            group by payments.payment_order, order_days.event_date
+            having not bool_and(payments.status = 'cancelled')
+            order by order_days.event_date, payments.payment_order
+            """,
+            {"entity": entity, "since": since},
+        )
+    return [str(order) for order in found["payment_order"]]
+
+
+#: by what a schedule `does`
+JOBS: Mapping[str, Callable[[Settings, str, Any, datetime, Callable[[str], None]], Job]] = {
+    "export": export_due,
+    "payments": pay_due,
+    "sync": sync_due,
+}
