@@ -15,9 +15,9 @@ import socket
 import stat
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -32,26 +32,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from pipeline.settings.destinations import SftpDestination
     from pipeline.settings.secrets import Secrets
+    from pipeline.settings.sources import SftpSource
 
 #: bytes a request, what every server takes; and how many requests are under way before their answers are read
 _BLOCK = 32 * 1024
 _UNDER_WAY = 16
 _OTHERS = stat.S_IRWXO | stat.S_IWGRP
 
-
-class Server(Protocol):
-    """What a connection has to know: an SftpDestination or an SftpSource of the settings."""
-
-    host: str
-    port: int
-    user: str
-    known_hosts: Path
-    password_secret: str | None
-    key_secret: str | None
-    key_file: Path | None
-    passphrase_secret: str | None
-    timeout_seconds: float
+Server: TypeAlias = "SftpDestination | SftpSource"
 
 
 @dataclass(frozen=True)
@@ -135,8 +125,7 @@ class SftpSession:
 
     def get(self, path: str, target: Path) -> str:
         """Fetches a file to this machine; gives its SHA-256."""
-        with target.open("wb") as written:
-            return self._read(path, written)
+        return self._read(path, target)
 
     def digest(self, path: str) -> str:
         """SHA-256 of a file: it is read back."""
@@ -175,14 +164,18 @@ class SftpSession:
         with self._asking("remove", path):
             self._sftp.remove(path)
 
-    def _read(self, path: str, target: io.BufferedWriter | None) -> str:
+    def _read(self, path: str, target: Path | None) -> str:
         digest = hashlib.sha256()
-        with self._asking("read", path), self._sftp.open(path, "rb", bufsize=0) as file:
+        with (
+            self._asking("read", path),
+            self._sftp.open(path, "rb", bufsize=0) as file,
+            nullcontext() if target is None else target.open("wb") as written,
+        ):
             # Block after block: what the library reads ahead with is a thread that nobody can catch the errors of.
             while block := file.read(_BLOCK):
                 digest.update(block)
-                if target is not None:
-                    target.write(block)
+                if written is not None:
+                    written.write(block)
                 self._watch.goes_on()
         return digest.hexdigest()
 
@@ -296,21 +289,28 @@ def _opened(client: paramiko.SSHClient, timeout: float) -> paramiko.SFTPClient:
 
 
 def _trust(client: paramiko.SSHClient, server: Server, where: str) -> None:
-    """Has the client know the keys of the file, and no other."""
+    """Has the client know the keys of the file, and no other. Raises: SettingsError naming the line."""
+    place = str(server.known_hosts)
     try:
-        client.load_host_keys(str(server.known_hosts))
-        text = server.known_hosts.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, paramiko.SSHException, paramiko.hostkeys.InvalidHostKey) as error:
-        said = error.strerror if isinstance(error, OSError) else "a line of it is no key of a server"
+        lines = server.known_hosts.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it is no text"
         raise SettingsError(
-            f"the known hosts cannot be read ({said})", where=str(server.known_hosts), mend=_how_to_know(server)
+            f"the known hosts cannot be read ({said})", where=place, mend=_how_to_know(server)
         ) from None
-    revoked = "\n".join(re.findall(r"^@revoked.*$", text, re.MULTILINE))
-    for keys in client.get_host_keys().values():
-        if any(key.get_base64() in revoked for key in keys.values()):
-            raise SettingsError(
-                "a key of a server is both known and revoked", where=str(server.known_hosts), mend="take it out"
-            )
+    revoked = [line for line in lines if line.startswith("@revoked")]
+    # The library takes a line that begins with @ for one of a host of that name.
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.startswith(("#", "@")):
+            continue
+        try:
+            entry = paramiko.hostkeys.HostKeyEntry.from_line(line.strip(), number)
+        except (paramiko.SSHException, paramiko.hostkeys.InvalidHostKey, ValueError):
+            raise SettingsError("this is no key of a server", where=f"{place} line {number}") from None
+        for name in [] if entry is None else entry.hostnames:
+            client.get_host_keys().add(name, entry.key.get_name(), entry.key)
+        if entry is not None and any(entry.key.get_base64() in one for one in revoked):
+            raise SettingsError("the key is both known and revoked", where=f"{place} line {number}", mend="take it out")
     client.set_missing_host_key_policy(_Refusal(server, where))
 
 
