@@ -27,7 +27,7 @@ from schemas import MOVEMENTS, REFERENCE
 from schemas.table import columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from schemas.table import Table
@@ -86,19 +86,51 @@ class Tables:
     notes: list[str]
 
 
-def read_tables(directory: Path, models: Mapping[str, type[Table]]) -> Tables:
+@dataclass(frozen=True)
+class Header:
+    """What the header of a table may and must hold; also: a pattern of names that are known besides."""
+
+    known: frozenset[str]
+    required: tuple[str, ...]
+    also: re.Pattern[str] | None = None
+
+    @classmethod
+    def of(cls, model: type[Table]) -> Header:
+        """The header of a model's table."""
+        found = columns(model)
+        return cls(
+            frozenset(column.name for column in found), tuple(column.name for column in found if column.required)
+        )
+
+    def knows(self, name: str) -> bool:
+        """Whether a column is one of the table's."""
+        return name in self.known or (self.also is not None and self.also.fullmatch(name) is not None)
+
+
+def _stem(path: Path) -> str:
+    return path.stem
+
+
+def read_tables(
+    directory: Path,
+    models: Mapping[str, type[Table]] | Mapping[str, Header],
+    *,
+    table_of: Callable[[Path], str] = _stem,
+) -> Tables:
     """Reads every table of `models` that `directory` has, from `<table>.csv`, `<table>.parquet` or sheets of workbooks.
 
+    directory: or one file alone. table_of: the table that a file is called after.
     Raises: InputError naming file and line for a file that is no table, a required column that is missing, and a table
     that stands in two files.
     """
     tables: dict[str, RawTable] = {}
     notes: list[str] = []
-    for path in sorted(directory.iterdir()):
+    headers = {name: model if isinstance(model, Header) else Header.of(model) for name, model in models.items()}
+    for path in sorted(directory.iterdir()) if directory.is_dir() else [directory]:
         if not path.is_file() or path.name.startswith((".", "~$")):
             continue
         try:
-            for raw, extra in _read_file(path, models, notes):
+            for raw, extra in _read_file(path, table_of(path), headers, notes):
                 if raw.name in tables:
                     raise InputError(
                         f"table {raw.name} also stands in {tables[raw.name].path}",
@@ -115,17 +147,19 @@ def read_tables(directory: Path, models: Mapping[str, type[Table]]) -> Tables:
     return Tables(tables, notes)
 
 
-def _read_file(path: Path, models: Mapping[str, type[Table]], notes: list[str]) -> Iterator[tuple[RawTable, list[str]]]:
+def _read_file(
+    path: Path, name: str, headers: Mapping[str, Header], notes: list[str]
+) -> Iterator[tuple[RawTable, list[str]]]:
     kind = path.suffix.lower()
     if kind == ".xlsx":
-        yield from _read_workbook(path, models, notes)
-    elif kind == ".csv" and path.stem in models:
+        yield from _read_workbook(path, headers, notes)
+    elif kind == ".csv" and name in headers:
         table, bad_rows = _read_csv(path)
-        yield _known_columns(path.stem, path, f"{path} line 1", table, models[path.stem], bad_rows)
-    elif kind == ".parquet" and path.stem in models:
-        yield _read_parquet(path, models[path.stem])
+        yield _known_columns(name, path, f"{path} line 1", table, headers[name], bad_rows)
+    elif kind == ".parquet" and name in headers:
+        yield _read_parquet(path, name, headers[name])
     elif kind in (".csv", ".parquet"):
-        _note_stranger(path.stem, path.name, notes)
+        _note_stranger(name, path.name, notes)
 
 
 def _note_stranger(name: str, where: str, notes: list[str]) -> None:
@@ -139,21 +173,20 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _known_columns(
-    name: str, path: Path, where: str, table: pa.Table, model: type[Table], bad_rows: list[BadRow]
+    name: str, path: Path, where: str, table: pa.Table, header: Header, bad_rows: list[BadRow]
 ) -> tuple[RawTable, list[str]]:
-    known = {column.name for column in columns(model)}
-    _check_header(table.column_names, model, where, name)
-    present = [place for place, column in enumerate(table.column_names) if column in known]
-    extra = [column for column in table.column_names if column not in known]
+    _check_header(table.column_names, header, where, name)
+    present = [place for place, column in enumerate(table.column_names) if header.knows(column)]
+    extra = [column for column in table.column_names if not header.knows(column)]
     found = table.select(present)
     return RawTable(name, path, found, dict.fromkeys(found.column_names, "VARCHAR"), bad_rows), extra
 
 
-def _check_header(header: list[str], model: type[Table], where: str, name: str) -> None:
+def _check_header(header: list[str], expected: Header, where: str, name: str) -> None:
     twice = sorted({column for column in header if column and header.count(column) > 1})
     if twice:
         raise InputError(f"column {twice[0]} stands twice in the header of {name}", where=where, mend="remove one")
-    missing = [column.name for column in columns(model) if column.required and column.name not in header]
+    missing = [column for column in expected.required if column not in header]
     if missing:
         raise InputError(
             f"table {name} lacks the required column {', '.join(missing)}; it has {_listed(header) or 'none'}",
@@ -282,13 +315,12 @@ def _check_record_count(content: bytes, found: int, path: Path, *, has_quotes: b
         )
 
 
-def _read_parquet(path: Path, model: type[Table]) -> tuple[RawTable, list[str]]:
+def _read_parquet(path: Path, table_name: str, header: Header) -> tuple[RawTable, list[str]]:
     try:
         schema = pq.read_schema(path)
-        _check_header(schema.names, model, str(path), path.stem)
-        known = {column.name for column in columns(model)}
-        present = [name for name in schema.names if name in known]
-        extra = [name for name in schema.names if name not in known]
+        _check_header(schema.names, header, str(path), table_name)
+        present = [name for name in schema.names if header.knows(name)]
+        extra = [name for name in schema.names if not header.knows(name)]
         nested = [name for name in present if pa.types.is_nested(schema.field(name).type)]
         if nested:
             raise InputError(
@@ -304,7 +336,7 @@ def _read_parquet(path: Path, model: type[Table]) -> tuple[RawTable, list[str]]:
         ):
             _check_pages(path, present)
             types = {name: _duckdb_type(schema.field(name).type) for name in present}
-            return RawTable(path.stem, path, path, types), extra
+            return RawTable(table_name, path, path, types), extra
         with pq.ParquetFile(path) as file:
             table = file.read(columns=present)
         for place, name in enumerate(table.column_names):
@@ -315,7 +347,7 @@ def _read_parquet(path: Path, model: type[Table]) -> tuple[RawTable, list[str]]:
             f"the file cannot be read as Parquet ({error})", where=str(path), mend="write it again"
         ) from None
     types = {name: _duckdb_type(table.schema.field(name).type) for name in table.column_names}
-    return RawTable(path.stem, path, table, types), extra
+    return RawTable(table_name, path, table, types), extra
 
 
 def _check_pages(path: Path, present: list[str]) -> None:
@@ -372,15 +404,13 @@ def _duckdb_type(kind: pa.DataType) -> str:
     return names.get(kind, "VARCHAR")
 
 
-def _read_workbook(
-    path: Path, models: Mapping[str, type[Table]], notes: list[str]
-) -> Iterator[tuple[RawTable, list[str]]]:
+def _read_workbook(path: Path, headers: Mapping[str, Header], notes: list[str]) -> Iterator[tuple[RawTable, list[str]]]:
     try:
         with zipfile.ZipFile(path) as archive:
             check_members(archive, _LARGEST_MEMBER, where=str(path), mend="send the table as CSV or Parquet")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what openpyxl leaves out (validation, styles) is no part of a table
-            sheets = _read_sheets(path, models, notes)
+            sheets = _read_sheets(path, headers, notes)
     except InputError:
         raise
     except Exception as error:  # noqa: BLE001 - a broken workbook breaks openpyxl in many ways
@@ -388,15 +418,15 @@ def _read_workbook(
             f"the file cannot be read as XLSX ({type(error).__name__}: {error})", where=str(path), mend="save it again"
         ) from None
     for name, table in sheets:
-        yield _known_columns(name, path, f"{path} sheet {name} line 1", table, models[name], [])
+        yield _known_columns(name, path, f"{path} sheet {name} line 1", table, headers[name], [])
 
 
-def _read_sheets(path: Path, models: Mapping[str, type[Table]], notes: list[str]) -> list[tuple[str, pa.Table]]:
+def _read_sheets(path: Path, headers: Mapping[str, Header], notes: list[str]) -> list[tuple[str, pa.Table]]:
     found = []
     with path.open("rb") as file:
         workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
         for sheet in workbook.worksheets:
-            if sheet.title in models:
+            if sheet.title in headers:
                 sheet.reset_dimensions()  # some programs write dimensions that are not true
                 found.append((sheet.title, _read_sheet(sheet.iter_rows(values_only=True))))
             else:

@@ -7,6 +7,9 @@ import polars as pl
 from schemas.table import Form, Table, field
 from schemas.terms import Approval, Counterpart, Journal, PaymentMode, Rate, Role
 
+#: a language, as ISO 639 writes it in two or three letters
+LANGUAGE = r"^[a-z]{2,3}$"
+
 
 class LegalEntities(Table, key=("legal_entity",)):
     """A row a legal entity; each keeps books of its own."""
@@ -99,7 +102,10 @@ class Axes(Table, key=("axis",)):
     axis: str = field("its code, which becomes the column `axis_<axis>`", str_matches=r"^[a-z][a-z0-9_]{0,29}$")
     name: str = field("its name")
     parent_axis: str = field("the axis above it", required=False)
-    required: bool = field("whether every charge needs a section of it")
+    required: bool = field("whether every charge needs a section of it, while the axis is active")
+    active_from: pl.Date = field("first day on which it can be required", required=False)
+    active_to: pl.Date = field("last day on which it can be required", required=False)
+    owner: str = field("the employee who answers for it", required=False)
 
 
 class Sections(Table, key=("axis", "section")):
@@ -114,11 +120,33 @@ class Sections(Table, key=("axis", "section")):
     owner: str = field("the employee who answers for it", required=False)
 
 
-class SectionRights(Table, key=("axis", "section", "employee", "department", "legal_entity")):
-    """A row a right to a section; a section with rows is for those alone, and so are those below it without any."""
+class AxisNames(Table, key=("axis", "language")):
+    """A row an axis's name in a language."""
+
+    axis: str = field("the axis")
+    language: str = field("ISO 639 code of the language, as `fr`", str_matches=LANGUAGE)
+    name: str = field("its name in that language")
+
+
+class SectionNames(Table, key=("axis", "section", "language")):
+    """A row a section's name in a language."""
+
+    axis: str = field("the axis")
+    section: str = field("the section")
+    language: str = field("ISO 639 code of the language, as `fr`", str_matches=LANGUAGE)
+    name: str = field("its name in that language")
+
+
+class SectionRights(Table, key=("axis", "section", "employee", "department", "legal_entity", "valid_from")):
+    """A row a right to a section; a section with rows is for those alone, and so are those below it without any.
+
+    A right that has ended, or is to come, counts as a row all the same: its section is for nobody meanwhile.
+    """
 
     axis: str = field("the axis")
     section: str = field("the section")
     employee: str = field("an employee who may use it", required=False)
     department: str = field("a department that may use it", required=False)
     legal_entity: str = field("a legal entity that may use it", required=False)
+    valid_from: pl.Date = field("first day of an expense that may use it", required=False)
+    valid_to: pl.Date = field("last day of an expense that may use it", required=False)

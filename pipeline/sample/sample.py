@@ -36,6 +36,8 @@ def write_sample(out: Path, *, seed: int = 1, scale: int = 1, parquet: bool = Fa
     written = []
     tables = group.reference()
     for name, model in REFERENCE.items():
+        if name not in tables:
+            continue
         with TableWriter(make_directory(out / "reference"), name, model, parquet=parquet) as table:
             table.write(tables[name])
         written.append(table)

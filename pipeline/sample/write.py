@@ -34,9 +34,10 @@ class TableWriter:
         return self
 
     def write(self, rows: pl.DataFrame) -> None:
-        """Adds rows; columns that the model does not name are left out."""
+        """Adds rows; columns that the model does not name are left out, and those of it that the rows lack."""
         if rows.is_empty():
             return
+        self._columns = [column for column in self._columns if column.name in rows.columns]
         self.row_count += rows.height
         if self._parquet:
             typed = rows.select(_typed(column, rows.schema[column.name]) for column in self._columns)

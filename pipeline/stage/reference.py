@@ -11,6 +11,7 @@ import polars as pl
 from pipeline.errors import BrokenReferenceError, InputError
 from pipeline.sql import Session, files_read, identifier
 from pipeline.stage.cast import staged_query
+from pipeline.stage.reference_place import tables_in_force
 from pipeline.tables import read_tables
 from schemas import REFERENCE
 from schemas.currencies import MINOR_UNITS
@@ -25,19 +26,39 @@ if TYPE_CHECKING:
 REQUIRED = ("legal_entities", "journals", "employees", "affiliations", "chart_of_accounts")
 #: an axis becomes a column, axis_<axis> (spec §2)
 AXIS = r"^[a-z][a-z0-9_]{0,29}\z"
+LANGUAGE = r"^[a-z]{2,3}\z"
 
 
 def read_reference(directory: Path, notes: list[str] | None = None) -> dict[str, pl.DataFrame]:
     """Reads every reference table of spec §2; those that may be missing are then empty.
 
-    Defaults are filled in: an employee's auxiliary is their code, a fiscal year starts on 01-01.
-    notes: where what was read and ignored is to be added.
+    directory: of the tables, or of their versions (reference_place.py). Defaults are filled in: an employee's auxiliary
+    is their code, a fiscal year starts on 01-01. notes: where what was read and ignored is to be added.
     Raises: InputError for a table that must be there or cannot be read; BrokenReferenceError naming every bad row.
+    """
+    directory = tables_in_force(directory, notes)
+    frames = read_as_given(directory, notes)
+    frames["employees"] = frames["employees"].with_columns(auxiliary=pl.coalesce("auxiliary", "employee"))
+    frames["legal_entities"] = frames["legal_entities"].with_columns(
+        fiscal_year_start=pl.coalesce("fiscal_year_start", pl.lit("01-01"))
+    )
+    for table, frame in frames.items():
+        if not frame.is_empty():
+            validate(frame, REFERENCE[table])
+    return frames
+
+
+def read_as_given(
+    directory: Path, notes: list[str] | None = None, *, required: Iterable[str] = REQUIRED
+) -> dict[str, pl.DataFrame]:
+    """Reads the tables of a directory without filling in defaults, and holds them to the rules of a whole reference.
+
+    required: the tables that must be there. Raises: as read_reference.
     """
     found = read_tables(directory, REFERENCE)
     if notes is not None:
         notes += found.notes
-    missing = [table for table in REQUIRED if table not in found.tables]
+    missing = [table for table in required if table not in found.tables]
     if missing:
         raise InputError(
             f"the reference tables {', '.join(missing)} are missing",
@@ -57,13 +78,6 @@ def read_reference(directory: Path, notes: list[str] | None = None) -> dict[str,
             where=str(directory),
             mend="mend them and give the command again; nothing was posted",
         )
-    frames["employees"] = frames["employees"].with_columns(auxiliary=pl.coalesce("auxiliary", "employee"))
-    frames["legal_entities"] = frames["legal_entities"].with_columns(
-        fiscal_year_start=pl.coalesce("fiscal_year_start", pl.lit("01-01"))
-    )
-    for table, frame in frames.items():
-        if not frame.is_empty():
-            validate(frame, REFERENCE[table])
     return frames
 
 
@@ -125,6 +139,11 @@ def _out_of_bounds(tables: dict[str, pl.DataFrame]) -> list[str]:
         f"axes {axis}: it is to be a column: a letter of a-z, then up to 29 of a-z, 0-9 and _"
         for axis in strange["axis"].drop_nulls()
     ]
+    faults += [
+        f"{table} {'|'.join(row)}: the language is two or three small letters of ISO 639, as fr"
+        for table, named in (("axis_names", ("axis", "language")), ("section_names", ("axis", "section", "language")))
+        for row in tables[table].filter(~pl.col("language").str.contains(LANGUAGE)).select(named).drop_nulls().rows()
+    ]
     for column, most in (("rate", None), ("recoverable_percent", 100)):
         beyond = pl.col(column) < 0 if most is None else ~pl.col(column).is_between(0, most)
         said = "0 or more" if most is None else f"between 0 and {most}"
@@ -185,6 +204,17 @@ def _broken_hierarchy(tables: dict[str, pl.DataFrame]) -> list[str]:
     faults += [
         f"sections {axis}|{section}: there is no parent section {parent} on axis {above or '(none)'}"
         for axis, section, parent, above in lost.select("axis", "section", "parent_section", "parent_axis").iter_rows()
+    ]
+    faults += [
+        f"axis_names {axis}: there is no such axis"
+        for (axis,) in tables["axis_names"].join(axes, on="axis", how="anti").select("axis").iter_rows()
+    ]
+    faults += [
+        f"section_names {axis}|{section}: there is no such section"
+        for axis, section in tables["section_names"]
+        .join(sections, on=["axis", "section"], how="anti")
+        .select("axis", "section")
+        .iter_rows()
     ]
     faults += [
         f"section_rights {axis}|{section}: there is no such section"

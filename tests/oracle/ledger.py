@@ -112,6 +112,11 @@ def in_bytes(text: str | None) -> bytes:
     return b"" if text is None else text.encode()
 
 
+def is_within(day: date, first: date | None, last: date | None) -> bool:
+    """Tells whether a day is one of those from `first` to `last`, both of them in; None is no limit."""
+    return (first is None or first <= day) and (last is None or day <= last)
+
+
 def rounded(value: Fraction, decimals: int) -> Fraction:
     """Rounds half away from zero to a number of decimals."""
     scaled = abs(value) * 10**decimals
@@ -837,7 +842,12 @@ class Oracle:
         rows = [
             row for row in document.of("allocations") if expense["expense"] and row["expense"] == expense["expense"]
         ]
-        required = [axis["axis"] for axis in self.reference["axes"] if axis["required"]]
+        day = expense["incurred_on"]
+        required = [
+            axis["axis"]
+            for axis in self.reference["axes"]
+            if axis["required"] and (day is None or is_within(day, axis["active_from"], axis["active_to"]))
+        ]
         if not rows:
             for axis in required:
                 found("axis_missing", None, expense, axis)
@@ -881,7 +891,7 @@ class Oracle:
                     employee in self.employees
                     and entity is not None
                     and entity in self.entities
-                    and not self._is_allowed(axis, section, employee, entity)
+                    and not self._is_allowed(axis, section, employee, entity, expense["incurred_on"])
                 ):
                     found("section_not_allowed", "section", row, section)
         return findings
@@ -916,11 +926,9 @@ class Oracle:
 
     def _is_active(self, axis: str, section: str, on: date) -> bool:
         row = self.sections[axis, section]
-        return (row["active_from"] is None or row["active_from"] <= on) and (
-            row["active_to"] is None or on <= row["active_to"]
-        )
+        return is_within(on, row["active_from"], row["active_to"])
 
-    def _is_allowed(self, axis: str, section: str, employee: str, entity: str) -> bool:
+    def _is_allowed(self, axis: str, section: str, employee: str, entity: str, on: date | None) -> bool:
         where: tuple[str, str] | None = (axis, section)
         while where is not None:
             rights = [row for row in self.reference["section_rights"] if (row["axis"], row["section"]) == where]
@@ -930,6 +938,7 @@ class Oracle:
                     or row["legal_entity"] == entity
                     or (row["department"] is not None and row["department"] == self.employees[employee]["department"])
                     for row in rights
+                    if on is None or is_within(on, row["valid_from"], row["valid_to"])
                 )
             parent = self.sections[where]["parent_section"]
             parent_axis = self.axes[where[0]]["parent_axis"]

@@ -189,7 +189,15 @@ REFERENCE: dict[str, list[tuple[str, Form, bool]]] = {
         ("iban", TEXT, False),
         ("bic", TEXT, False),
     ],
-    "axes": [("axis", TEXT, True), ("name", TEXT, True), ("parent_axis", TEXT, False), ("required", BOOLEAN, True)],
+    "axes": [
+        ("axis", TEXT, True),
+        ("name", TEXT, True),
+        ("parent_axis", TEXT, False),
+        ("required", BOOLEAN, True),
+        ("active_from", DAY, False),
+        ("active_to", DAY, False),
+        ("owner", TEXT, False),
+    ],
     "sections": [
         ("axis", TEXT, True),
         ("section", TEXT, True),
@@ -205,6 +213,8 @@ REFERENCE: dict[str, list[tuple[str, Form, bool]]] = {
         ("employee", TEXT, False),
         ("department", TEXT, False),
         ("legal_entity", TEXT, False),
+        ("valid_from", DAY, False),
+        ("valid_to", DAY, False),
     ],
 }
 
@@ -219,7 +229,7 @@ REFERENCE_KEYS: dict[str, tuple[str, ...]] = {
     "bank_accounts": ("legal_entity", "bank_account"),
     "axes": ("axis",),
     "sections": ("axis", "section"),
-    "section_rights": ("axis", "section", "employee", "department", "legal_entity"),
+    "section_rights": ("axis", "section", "employee", "department", "legal_entity", "valid_from"),
 }
 
 

@@ -320,6 +320,9 @@ class Maker:
                     "name": axis.title(),
                     "parent_axis": parent,
                     "required": "true" if axis == required else "false",
+                    "active_from": "2026-01-15" if axis == required and self.chance(0.3) else None,
+                    "active_to": "2026-02-20" if axis == required and self.chance(0.3) else None,
+                    "owner": None,
                 }
             )
         for axis, section, parent in SECTIONS:
@@ -342,8 +345,12 @@ class Maker:
                     right[whose] = pick(
                         {"employee": EMPLOYEES[:2], "department": ("sales", "it"), "legal_entity": self.entities}[whose]
                     )
-                    if right not in reference["section_rights"]:
-                        reference["section_rights"].append(right)
+                    if all(any(right[name] != other[name] for name in right) for other in reference["section_rights"]):
+                        days = {
+                            "valid_from": "2026-01-20" if self.chance(0.2) else None,
+                            "valid_to": "2026-02-10" if self.chance(0.2) else None,
+                        }
+                        reference["section_rights"].append({**right, **days})
 
     def change_reference(self) -> None:
         """Changes the reference tables as they change between runs."""

@@ -63,7 +63,7 @@ BROKEN: list[tuple[Change, str]] = [
     (one_more("bank_accounts", name="X"), "bank_accounts FR01|BNP: this key stands 2 times"),
     (one_more("axes", name="X"), "axes client: this key stands 2 times"),
     (one_more("sections", name="X"), "sections client|C1: this key stands 2 times"),
-    (one_more("section_rights"), "section_rights project|P2|E2||: this key stands 2 times"),
+    (one_more("section_rights"), "section_rights project|P2|E2|||: this key stands 2 times"),
     (
         lambda tables: tables.update(
             payment_methods=[{"legal_entity": "*", "payment_method": "card", "counterpart": "report"}] * 3

@@ -8,6 +8,7 @@ splits as (
         placed_expenses.report,
         placed_expenses.version,
         placed_expenses.expense,
+        placed_expenses.incurred_on,
         coalesce(attached_allocations.split, 0) as split
     from placed_expenses
     left join attached_allocations
@@ -28,7 +29,10 @@ splits as (
 ),
 
 required_axes as (
-    select axis
+    select
+        axis,
+        active_from,
+        active_to
     from axes
     where required
 ),
@@ -67,7 +71,9 @@ select
     )
         as message
 from splits
-cross join required_axes
+inner join required_axes
+    on coalesce(splits.incurred_on >= required_axes.active_from, true)
+        and coalesce(splits.incurred_on <= required_axes.active_to, true)
 anti join borne_axes
     on splits.report = borne_axes.report
         and splits.version = borne_axes.version

@@ -32,7 +32,8 @@ governed_splits as (
         governing_sections.governing_section,
         placed_expenses.employee,
         employees.department,
-        placed_expenses.legal_entity
+        placed_expenses.legal_entity,
+        placed_expenses.incurred_on
     from split_sections
     inner join governing_sections
         on split_sections.axis = governing_sections.axis and split_sections.section = governing_sections.section
@@ -50,7 +51,8 @@ select
     governed_splits.axis as column_name,
     governed_splits.section as value,
     'employee ' || governed_splits.employee || ' may not allocate to section ' || governed_splits.section
-    || ' of axis ' || governed_splits.axis || ': choose another, or add a right to section_rights' as message
+    || ' of axis ' || governed_splits.axis || coalesce(' on ' || governed_splits.incurred_on, '')
+    || ': choose another, or add a right to section_rights' as message
 from governed_splits
 anti join section_rights
     on governed_splits.governing_axis = section_rights.axis
@@ -60,3 +62,6 @@ anti join section_rights
             or governed_splits.department = section_rights.department
             or governed_splits.legal_entity = section_rights.legal_entity
         )
+        -- A right that is over governs its section still: its end closes the section, it does not open it to all.
+        and coalesce(governed_splits.incurred_on >= section_rights.valid_from, true)
+        and coalesce(governed_splits.incurred_on <= section_rights.valid_to, true)
