@@ -10,17 +10,22 @@ import os
 import re
 import sys
 import time
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from pipeline.errors import LettrageError, ReplacedError, StoreBusyError, TryAgainError
 from pipeline.watch import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from pipeline.watch.lineage import Facts, Told
 
 QUARANTINED = 3
 #: where the format of logs is said once for all commands
@@ -211,6 +216,46 @@ def _config(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def _lineage_config(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--config",
+        type=_WRITTEN,
+        default=None,
+        envvar="LETTRAGE_CONFIG",
+        help="The settings: what [lineage] of them says.",
+    )(function)
+
+
+@contextmanager
+def _lineage(ctx: click.Context, config: Path | None, name: str, *, is_wanted: bool = True) -> Iterator[Told]:
+    """Tells OpenLineage of what is done within it, where the settings or OpenLineage's own variables ask for that.
+
+    config: is read where it was named; a file that happens to lie here asks for nothing.
+    """
+    from pipeline.watch import lineage
+
+    is_named = ctx.get_parameter_source("config") != ParameterSource.DEFAULT
+    wanted = None
+    if is_wanted and config is not None and is_named:
+        from pipeline.settings.settings import load_settings
+
+        wanted = load_settings(config).lineage
+    if not is_wanted or (wanted is None and not lineage.is_wanted_by_environment()):
+        yield lineage.Told()
+        return
+    file, namespace = (None, None) if wanted is None else (wanted.file, wanted.namespace)
+    with lineage.job(name, warn=_warn, file=file, namespace=namespace) as told:
+        yield told
+
+
+def _warn(said: str) -> None:
+    """Tells a person, or a machine, of something that went wrong beside the work."""
+    if logs.is_json():
+        logs.log().warning("lineage", text=said)
+    else:
+        click.echo(f"lettrage: {said}", err=True)
+
+
 def _as_of(function: Callable[..., Any]) -> Callable[..., Any]:
     """The two options that ask for the ledger of then (docs/time-travel.md)."""
     run = click.option(
@@ -254,6 +299,7 @@ def main(ctx: click.Context, log_format: str) -> None:
 @click.option(
     "--memory-limit", type=Memory(), default=None, help='Memory for tables before they spill to disk, as "2GB".'
 )
+@_lineage_config
 @_as_json
 @click.pass_context
 def run(
@@ -266,13 +312,25 @@ def run(
     strict: bool,
     workers: int | None,
     memory_limit: str | None,
+    config: Path | None,
     as_json: bool,
 ) -> None:
     """Post a batch: entries, imputations, letterings and payments."""
     from pipeline import run as pipeline_run
     from pipeline.screen import print_run, progress
 
-    with progress("run", quiet=as_json) as step:
+    def facts() -> Facts:
+        from pipeline.ledger.lineage import of_run
+        from pipeline.ledger.store import Store
+
+        rows = {row["table_name"]: row["rows_in"] for row in result.rows}
+        tags = {name: getattr(result, name) for name in ("run", "run_on", "batch_digest", "chain_digest")}
+        return of_run(Store.open(store), reference, batch, run=result.run, rows_in=rows, tags=tags)
+
+    with (
+        _lineage(ctx, config, "lettrage.run", is_wanted=not preview) as told,
+        progress("run", quiet=as_json) as step,
+    ):
         result = pipeline_run.run(
             reference,
             batch,
@@ -283,6 +341,7 @@ def run(
             memory_limit=memory_limit,
             progress=step,
         )
+        told.is_made(facts)
     logs.bind(run=result.run, batch_digest=result.batch_digest)
     if as_json:
         click.echo(pipeline_run.as_json(result))
@@ -296,16 +355,30 @@ def run(
 @_store
 @click.option("--out", type=_DIRECTORY, required=True, help="Directory to write the tables to.")
 @_as_of
+@_lineage_config
 @_as_json
-def dump(store: Path | str, out: Path, as_of_run: int | None, as_of_date: date | None, as_json: bool) -> None:
+@click.pass_context
+def dump(
+    ctx: click.Context,
+    store: Path | str,
+    out: Path,
+    as_of_run: int | None,
+    as_of_date: date | None,
+    config: Path | None,
+    as_json: bool,
+) -> None:
     """Write every table of the ledger as Parquet, as it is or as it was."""
     from pipeline.ledger.as_of import AsOf
     from pipeline.ledger.dump import dump as write_dump
+    from pipeline.ledger.lineage import of_dump
     from pipeline.ledger.place import refuse_inside_store
     from pipeline.ledger.store import Store
 
     refuse_inside_store(out)
-    tables = write_dump(Store.open(store), out, as_of=AsOf(as_of_run, as_of_date))
+    ledger, as_of = Store.open(store), AsOf(as_of_run, as_of_date)
+    with _lineage(ctx, config, "lettrage.dump") as told:
+        tables = write_dump(ledger, out, as_of=as_of)
+        told.is_made(lambda: of_dump(ledger, out, tables, tags={"run": as_of.run_of(ledger), "as_of_on": as_of_date}))
     logs.log().info("dumped", rows=dict(tables), out=out)
     if as_json:
         click.echo(json.dumps(dict(tables)))
@@ -397,7 +470,9 @@ def export(
     payment order.
     """
     from pipeline.exports import export as exporting
+    from pipeline.exports.record import record_of
     from pipeline.ledger.as_of import AsOf
+    from pipeline.ledger.lineage import of_export
     from pipeline.ledger.place import refuse_inside_store
     from pipeline.ledger.store import Store
     from pipeline.run import paid_by_export
@@ -423,13 +498,16 @@ def export(
         _write_order(ctx, ledger, order, folder, carry, destinations, as_json=as_json)
         return
     if again_number is not None:
-        result = exporting.again(ledger, again_number, folder)
+        name = record_of(ledger, again_number)["profile"]
+        make = partial(exporting.again, ledger, again_number, folder)
     else:
         profile, day = _profile(format_name, profile_file), on or date.today()  # noqa: DTZ011 - the day on the wall
         chosen = entity or profile.entity
         if chosen is None:
             raise click.UsageError("Missing option '--entity'.")
-        result = exporting.export(
+        name = profile.name
+        make = partial(
+            exporting.export,
             ledger,
             profile=profile,
             entity=chosen,
@@ -442,6 +520,10 @@ def export(
             pay=paid_by_export(legal_entity=chosen, created_on=last or day, on=day),
             as_of=as_of,
         )
+    with _lineage(ctx, config, f"lettrage.export.{name}", is_wanted=not preview) as lineage:
+        result = make()
+        tags = {name: getattr(result, name) for name in ("run", "legal_entity")} | {"export_number": result.number}
+        lineage.is_made(lambda: of_export(ledger, folder, result.files, lines=result.lines, tags=tags))
     told = export_as_dict(result)
     logs.bind(legal_entity=result.legal_entity, run=result.run)
     logs.log().info(

@@ -78,6 +78,11 @@ class Redactor:
         return {_text(name, hidden): _plain(name, value, hidden) for name, value in event.items()}
 
 
+def without_secrets(text: str) -> str:
+    """A text without what looks like a secret."""
+    return _text(text, [])
+
+
 def _written_forms(secrets: Iterable[str]) -> list[str]:
     """The texts by which a secret may appear, the longest first so that none leaves a part of another."""
     forms: set[str] = set()
