@@ -1,0 +1,387 @@
+"""What is due, what is sent, and that nothing is sent twice, whatever breaks in between."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from pipeline.delivery import channels, deliver, receipts
+from pipeline.delivery.parcel import UPLOADED, Parcel, Receipt, Steps
+from pipeline.errors import DeliveryError, SettingsError, StoreBusyError, TryAgainError, UnclearError
+from pipeline.settings.secrets import Secrets
+from tests.installation import Installation
+from tests.support import expense, report
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Installation:
+    return Installation(tmp_path)
+
+
+class Flaky:
+    """A channel that does what a test says, an attempt after another, then carries everything."""
+
+    def __init__(self, *faults: Exception | Callable[[Parcel, Steps], None]) -> None:
+        self.faults, self.calls, self.sent = list(faults), 0, []
+
+    def deliver(self, parcel: Parcel, steps: Steps) -> None:
+        self.calls += 1
+        if self.faults:
+            fault = self.faults.pop(0)
+            if isinstance(fault, Exception):
+                raise fault
+            fault(parcel, steps)
+        for file in parcel.files:
+            if steps.receipt(file.name) is None:
+                self.sent.append(file.name)
+                steps.arrived(Receipt(file.name, "there", file.size, file.sha256, datetime.now(UTC), "ok"))
+
+
+Flakies = Callable[..., Flaky]
+
+
+@pytest.fixture
+def flaky(monkeypatch: pytest.MonkeyPatch) -> Flakies:
+    def made(*faults: Exception | Callable[[Parcel, Steps], None]) -> Flaky:
+        channel = Flaky(*faults)
+        monkeypatch.setattr(deliver, "channel_of", lambda *_: channel)
+        return channel
+
+    return made
+
+
+def test_an_export_is_carried_to_the_destinations_of_its_profile_and_not_again(place: Installation) -> None:
+    place.export()
+    first = place.json("deliver")
+    assert [(one["subject"], one["destination"], one["state"]) for one in first] == [
+        ("export 1", "accounting", "delivered")
+    ]
+    (name,) = place.names()
+    content = (place.received / name).read_bytes()
+    assert first[0]["receipts"][0]["sha256"] == hashlib.sha256(content).hexdigest()
+    (place.received / name).unlink()
+    again = place.json("deliver")
+    assert [one["state"] for one in again] == ["already"]
+    assert place.names() == []
+
+
+def test_export_deliver_carries_what_it_wrote_and_lists_the_receipt(place: Installation) -> None:
+    made = place.export("--deliver")
+    assert [one["state"] for one in made["deliveries"]] == ["delivered"]
+    assert place.names() == [made["files"][0]["name"]]
+    listed = place.json("deliveries")
+    assert listed["under_way"] == []
+    (row,) = listed["delivered"]
+    assert (row["export_number"], row["destination"], row["channel"], row["copy"]) == (1, "accounting", "folder", 1)
+    assert row["sha256"] == made["files"][0]["sha256"]
+    place.company.check()
+
+
+def test_a_receipt_is_in_the_ledger_and_outlives_the_state(place: Installation) -> None:
+    place.export("--deliver")
+    for path in place.names():
+        (place.received / path).unlink()
+    shutil.rmtree(place.settings.state)
+    assert [one["state"] for one in place.json("deliver")] == ["already"]
+    assert place.names() == []
+
+
+def test_without_state_and_receipt_a_file_that_is_there_is_recognised(place: Installation) -> None:
+    made = place.export()
+    (place.received / made["files"][0]["name"]).write_bytes(
+        (place.directory / "files" / made["files"][0]["name"]).read_bytes()
+    )
+    (done,) = place.json("deliver")
+    assert done["state"] == "delivered"
+    assert done["receipts"][0]["answer"] == "it was there already"
+    assert len(place.names()) == 1
+
+
+def test_a_file_of_the_receiver_is_never_replaced(place: Installation) -> None:
+    made = place.export()
+    there = place.received / made["files"][0]["name"]
+    there.write_text("theirs")
+    (done,) = place.json("deliver", code=1)
+    assert done["state"] == "failed"
+    assert "other content" in done["said"]
+    assert there.read_text() == "theirs"
+    there.unlink()
+    assert place.json("deliver")[0]["state"] == "delivered"
+
+
+def test_asked_again_it_is_sent_as_another_copy(place: Installation) -> None:
+    place.export("--deliver")
+    for path in place.names():
+        (place.received / path).unlink()
+    (done,) = place.json("deliver", "--export", "1", "--again")
+    assert done["state"] == "delivered"
+    assert len(place.names()) == 1
+    assert [row["copy"] for row in place.json("deliveries")["delivered"]] == [1, 2]
+    assert [one["state"] for one in place.json("deliver")] == ["already"]
+
+
+def test_a_person_may_say_that_it_has_arrived(place: Installation) -> None:
+    place.export()
+    (done,) = place.json("deliver", "--export", "1", "--arrived")
+    assert done["state"] == "delivered"
+    assert place.names() == []
+    (row,) = place.json("deliveries")["delivered"]
+    assert row["channel"] == "person"
+    assert [one["state"] for one in place.json("deliver")] == ["already"]
+
+
+def test_a_preview_sends_and_writes_nothing(place: Installation) -> None:
+    place.export()
+    assert [one["state"] for one in place.json("deliver", "--preview")] == ["to send"]
+    assert place.names() == []
+    assert place.json("deliveries") == {"delivered": [], "under_way": []}
+
+
+def test_a_cancelled_export_is_not_delivered_and_one_that_was_is_told(place: Installation) -> None:
+    place.export("--deliver")
+    result = place.company.invoke("export", "--cancel", "1")
+    assert "export 1 was delivered to accounting: tell them" in result.stderr
+    place.export()
+    place.company.invoke("export", "--cancel", "2")
+    assert place.json("deliver") == []
+    assert "is cancelled" in place.invoke("deliver", "--export", "2").output
+
+
+def test_the_banks_file_of_an_order_goes_where_it_is_asked_to_and_once(place: Installation) -> None:
+    place.pay()
+    (done,) = place.json("deliver", "--order", "PO1", "--to", "accounting")
+    assert done["state"] == "delivered"
+    assert [name.endswith(".xml") for name in place.names()] == [True]
+    (row,) = place.json("deliveries")["delivered"]
+    assert (row["payment_order"], row["export_number"], row["legal_entity"]) == ("PO1", None, "FR01")
+    assert place.json("deliver", "--order", "PO1", "--to", "accounting")[0]["state"] == "already"
+    # What is due by itself are exports alone: nobody is paid twice by a command that was given twice.
+    assert place.json("deliver") == []
+
+
+def test_an_order_that_was_cancelled_goes_to_no_bank(place: Installation) -> None:
+    place.pay()
+    place.pay(version="2", status="cancelled", modified_on="2026-02-01")
+    result = place.invoke("deliver", "--order", "PO1", "--to", "accounting")
+    assert result.exit_code == 2
+    assert "order PO1 is cancelled" in result.stderr
+
+
+def test_what_may_pass_is_tried_again_and_the_attempts_are_counted(place: Installation, flaky: Flakies) -> None:
+    channel = flaky(TryAgainError("busy"), TryAgainError("still busy"))
+    place.export()
+    assert place.json("deliver")[0]["state"] == "delivered"
+    assert channel.calls == 3
+    assert place.json("deliveries")["delivered"][0]["attempt_count"] == 3
+
+
+def test_what_does_not_pass_is_tried_by_the_next_command(place: Installation, flaky: Flakies) -> None:
+    channel = flaky(DeliveryError("the key is refused"))
+    place.export()
+    (done,) = place.json("deliver", code=1)
+    assert (done["state"], done["said"], channel.calls) == ("failed", "the key is refused", 1)
+    (waiting,) = place.json("deliveries")["under_way"]
+    assert (waiting["state"], waiting["said"]) == ("failed", "the key is refused")
+    assert place.json("deliver")[0]["state"] == "delivered"
+    assert place.json("deliveries")["under_way"] == []
+
+
+def test_what_is_unclear_waits_for_a_person(place: Installation, flaky: Flakies) -> None:
+    flaky(UnclearError("no answer came"), UnclearError("no answer came"))
+    place.export()
+    assert place.json("deliver", code=1)[0]["state"] == "unclear"
+    assert place.json("deliver", code=1)[0]["state"] == "unclear"
+    assert place.json("deliver", "--export", "1", "--arrived")[0]["state"] == "delivered"
+    assert place.json("deliver")[0]["state"] == "already"
+
+
+def test_steps_are_kept_from_one_command_to_the_next(place: Installation, flaky: Flakies) -> None:
+    seen: list[str | None] = []
+
+    def cut(parcel: Parcel, steps: Steps) -> None:
+        steps.say(parcel.files[0].name, UPLOADED)
+        raise DeliveryError("cut off")
+
+    def look(parcel: Parcel, steps: Steps) -> None:
+        seen.append(steps.get(parcel.files[0].name))
+
+    flaky(cut, look)
+    place.export()
+    place.json("deliver", code=1)
+    place.json("deliver")
+    assert seen == [UPLOADED]
+
+
+def test_what_arrived_before_a_fault_is_recorded_and_not_carried_again(place: Installation, flaky: Flakies) -> None:
+    def half(parcel: Parcel, steps: Steps) -> None:
+        file = parcel.files[0]
+        steps.arrived(Receipt(file.name, "there", file.size, file.sha256, datetime.now(UTC), "ok"))
+        raise DeliveryError("cut off before the control sheet")
+
+    place.configure(accounting=f'by = "folder"\npath = "{place.received}"\nwait_seconds = 0\ncontrol_sheet = true')
+    channel = flaky(half)
+    made = place.export()
+    place.json("deliver", code=1)
+    assert [row["file"] for row in place.json("deliveries")["delivered"]] == [made["files"][0]["name"]]
+    shutil.rmtree(place.settings.state)
+    place.json("deliver")
+    assert channel.sent == [] or channel.sent == [name for name in channel.sent if name.startswith("control_")]
+
+
+def test_one_destination_that_fails_keeps_the_others_waiting_for_nothing(place: Installation) -> None:
+    place.configure(nowhere='by = "folder"\npath = "/nowhere/at/all"\nattempts = 1')
+    place.profile("journal", destinations=["nowhere", "accounting", "unheard"])
+    place.export()
+    done = {one["destination"]: one for one in place.json("deliver", code=1)}
+    assert {name: one["state"] for name, one in done.items()} == {
+        "nowhere": "failed",
+        "accounting": "delivered",
+        "unheard": "failed",
+    }
+    assert "the settings know no destination unheard" in done["unheard"]["said"]
+
+
+def test_an_error_that_nobody_thought_of_is_told_without_a_traceback(place: Installation, flaky: Flakies) -> None:
+    flaky(ValueError("surprise"))
+    place.export()
+    (done,) = place.json("deliver", code=1)
+    assert done["said"] == "ValueError: surprise"
+
+
+def test_a_destination_that_another_process_serves_is_left_alone(place: Installation) -> None:
+    place.export()
+    locks = place.settings.state / "locks"
+    locks.mkdir(parents=True)
+    with FileLock(locks / "destination-accounting.lock"):
+        assert [one["state"] for one in place.json("deliver")] == ["busy"]
+    assert place.names() == []
+
+
+def test_receipts_wait_for_a_ledger_that_is_being_written(place: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.export()
+
+    def busy(*_: object) -> int:
+        raise StoreBusyError("another process writes")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(receipts, "record", busy)
+        assert place.json("deliver")[0]["state"] == "delivered"
+        assert place.json("deliveries")["delivered"] == []
+    place.json("deliver")
+    assert len(place.json("deliveries")["delivered"]) == 1
+
+
+def test_receipts_do_not_change_what_the_ledger_says(place: Installation) -> None:
+    place.export()
+    before = place.company.dump()
+    place.json("deliver")
+    after = place.company.dump()
+    assert before.keys() == after.keys()
+    assert all(before[name].equals(after[name]) for name in before)
+    result = place.company.invoke("check", "--chain")
+    assert result.exit_code == 0, result.output
+    # A later run goes on from there.
+    place.company.run(expense_reports=[report("R2")], expenses=[expense("R2")])
+    place.company.check()
+
+
+def test_folders_are_named_after_the_export(place: Installation) -> None:
+    place.configure(accounting=f'by = "folder"\npath = "{place.received}"\nfolder = "$legal_entity/$year/$profile"')
+    made = place.export("--deliver")
+    assert (place.received / "FR01" / "2026" / "journal" / made["files"][0]["name"]).is_file()
+
+
+def test_a_folder_never_leads_out_of_its_destination(place: Installation) -> None:
+    place.configure(accounting=f'by = "folder"\npath = "{place.received}"\nfolder = "../out"')
+    (done,) = place.export("--deliver", code=1)["deliveries"]
+    assert "does not lead out" in done["said"]
+    place.configure(accounting=f'by = "folder"\npath = "{place.received}"\nfolder = "$nothing"')
+    (done,) = place.json("deliver", code=1)
+    assert "the template names $nothing" in done["said"]
+
+
+def test_the_settings_of_another_ledger_are_refused_before_anything_is_recorded(place: Installation) -> None:
+    place.config.write_text('store = "another"\n')
+    result = place.invoke(
+        "export", "--profile", str(place.profiles / "journal.toml"), "--out", str(place.directory / "files"),
+        "--store", str(place.company.store), "--deliver",
+    )  # fmt: skip
+    assert result.exit_code == 2
+    assert "the settings are of the ledger" in result.stderr
+    assert place.company.invoke("exports").output == ""
+
+
+def test_a_share_that_is_not_mounted_is_not_made_on_the_local_disk(place: Installation) -> None:
+    place.export()
+    place.received.rmdir()
+    (done,) = place.json("deliver", code=1)
+    assert "the directory is not there" in done["said"]
+    assert not place.received.exists()
+
+
+def test_a_rename_whose_file_was_taken_at_once_is_not_made_twice(
+    place: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the rename and the receipt, with a receiver that takes the file away meanwhile."""
+    place.export()
+    original = Path.rename
+
+    def killed(self: Path, target: Path) -> Path:
+        done = original(self, target)
+        if target.parent == place.received:
+            target.unlink()
+            raise KeyboardInterrupt
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killed)
+        assert place.invoke("deliver").exit_code != 0
+    (done,) = place.json("deliver")
+    assert done["receipts"][0]["answer"] == "the receiver has taken it"
+    assert place.names() == []
+
+
+def test_every_kind_of_destination_has_a_channel(place: Installation) -> None:
+    server = 'host = "127.0.0.1"\nuser = "u"\npassword_secret = "p"'
+    settings = place.configure(
+        '\n[mail]\nhost = "127.0.0.1"\nsender = "a@example.com"\n',
+        sftp=f'by = "sftp"\n{server}\nknown_hosts = "known"',
+        ftps=f'by = "ftps"\n{server}',
+        mail='by = "email"\nto = ["b@example.com"]',
+        bucket='by = "s3"\nbucket = "b"\nregion = "eu-west-3"',
+    )
+    for name in settings.destinations:
+        assert callable(channels.channel_of(name, settings).deliver)
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_refused"),
+    [(0o600, False), (0o640, False), (0o644, True), (0o660, True)],
+)
+def test_secrets_that_others_read_are_refused(tmp_path: Path, mode: int, is_refused: bool) -> None:
+    path = tmp_path / "secrets"
+    path.write_text("# of the bank\nbank = s3cr=t \n")
+    path.chmod(mode)
+    secrets = Secrets(path, environment={})
+    if is_refused:
+        with pytest.raises(SettingsError, match="others may read") as error:
+            secrets.get("bank")
+        assert "s3cr" not in str(error.value)
+    else:
+        assert secrets.get("bank").get_secret_value() == "s3cr=t"
+        assert "s3cr" not in repr(secrets.get("bank"))
+
+
+def test_a_secret_comes_from_the_environment_first_then_from_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "bank").write_text("of the file\n")
+    assert Secrets(tmp_path, environment={}).get("bank").get_secret_value() == "of the file"
+    given = Secrets(tmp_path, environment={"LETTRAGE_SECRET_BANK": "of the environment"})
+    assert given.get("bank").get_secret_value() == "of the environment"
+    with pytest.raises(SettingsError, match="LETTRAGE_SECRET_OTHER"):
+        given.get("other")
