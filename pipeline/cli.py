@@ -1017,6 +1017,81 @@ def explain(
 
 
 @main.command()
+@_config
+@click.option("--host", default=None, help="The address to listen on.  [default: that of the settings]")
+@click.option("--port", type=click.IntRange(1, 65535), default=None, help="The port.  [default: that of the settings]")
+def serve(config: Path, host: str | None, port: int | None) -> None:
+    """Serve the API: exports, balances, batches over HTTP (docs/api.md)."""
+    from pipeline.api.server import serve as serve_api
+    from pipeline.settings.settings import load_settings
+
+    settings = load_settings(config)
+    serve_api(settings, host=host or settings.api.host, port=port or settings.api.port)
+
+
+@main.group()
+def keys() -> None:
+    """Make, list and revoke the keys of the API."""
+
+
+@keys.command("add")
+@click.argument("name")
+@click.option(
+    "--right",
+    "rights",
+    multiple=True,
+    required=True,
+    type=click.Choice(["read", "export", "post", "admin"]),
+    help="What it may do; give the option once for each right.",
+)
+@click.option("--entity", "entities", multiple=True, required=True, help="A legal entity that it is for, or * for all.")
+@click.option("--expires", type=_DAY, default=None, help="The last day on which it opens anything.")
+@_config
+def keys_add(name: str, rights: tuple[str, ...], entities: tuple[str, ...], expires: date | None, config: Path) -> None:
+    """Make a key for NAME and print it, this once: only a digest of it is kept."""
+    from pipeline.api import keys as api_keys
+    from pipeline.settings.settings import load_settings
+    from pipeline.state.state import opened
+
+    with opened(load_settings(config).state) as state:
+        click.echo(api_keys.add(state, name, rights=rights, entities=entities, expires_on=expires))
+
+
+@keys.command("list")
+@_config
+@_as_json
+def keys_list(config: Path, as_json: bool) -> None:
+    """List the keys, those that are revoked too."""
+    from pipeline.api import keys as api_keys
+    from pipeline.settings.settings import load_settings
+    from pipeline.state.state import opened
+
+    with opened(load_settings(config).state) as state:
+        known = api_keys.known(state)
+    if as_json:
+        click.echo(json.dumps([key.as_dict() for key in known], ensure_ascii=False, indent=2))
+        return
+    for key in known:
+        ends = f"revoked {key.revoked_at}" if key.revoked_at else f"until {key.expires_on}" if key.expires_on else ""
+        whose = "*" if key.entities is None else ",".join(key.entities)
+        click.echo(f"{key.key_id}  {','.join(key.rights):<24}  {whose:<16}  {key.name}  {ends}".rstrip())
+
+
+@keys.command("revoke")
+@click.argument("key_id")
+@_config
+def keys_revoke(key_id: str, config: Path) -> None:
+    """Revoke the key of this id: from now on it opens nothing."""
+    from pipeline.api import keys as api_keys
+    from pipeline.settings.settings import load_settings
+    from pipeline.state.state import opened
+
+    with opened(load_settings(config).state) as state:
+        api_keys.revoke(state, key_id)
+    click.echo(f"key {key_id} is revoked")
+
+
+@main.command()
 @click.option("--out", type=_DIRECTORY, required=True, help="Directory for reference/ and batch-1..3/.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same company.")
 @click.option("--scale", type=click.IntRange(min=1), default=1, show_default=True, help="How many times larger.")

@@ -1,0 +1,169 @@
+"""Tables in a request: files (multipart/form-data) or rows of JSON, written into a folder as a batch has them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from pipeline.api.files import digest_of
+from pipeline.api.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from fastapi import Request
+
+JSON, FORM = "application/json", "multipart/form-data"
+_ENDINGS = (".csv", ".parquet", ".xlsx")
+_MOST_FILES = 64
+_BLOCK = 1 << 20
+
+
+async def tables_in(request: Request, folder: Path, tables: Collection[str]) -> str:
+    """Writes the tables of a request into a folder, which is made; returns a digest of what they say.
+
+    tables: the names that are known. Raises: Problem for a body that is neither, and a name that is no table; the
+    folder may be there then.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == FORM:
+        try:
+            form = await request.form(max_files=_MOST_FILES, max_fields=_MOST_FILES)
+        except HTTPException as error:
+            if isinstance(error, Problem):
+                raise
+            raise Problem(400, f"the form cannot be read ({error.detail})", where="body") from None
+        try:
+            return await run_in_threadpool(_write_form, list(form.multi_items()), folder, tables)
+        finally:
+            await form.close()
+    if kind == JSON:
+        body = await request.body()
+        return await run_in_threadpool(_write_rows, body, folder, tables)
+    raise Problem(
+        415,
+        f"the body is {kind or 'of no kind'}",
+        where="header.Content-Type",
+        mend=f"send files as {FORM}, or rows as {JSON}",
+    )
+
+
+def _write_form(items: list[tuple[str, Any]], folder: Path, tables: Collection[str]) -> str:
+    folder.mkdir(parents=True, mode=0o700)
+    digests = {}
+    for field, part in items:
+        if not isinstance(part, UploadFile):
+            raise Problem(
+                422, f"{_shown(field)} is no file", where="body", mend="send each table as a file, named after it"
+            )
+        name = _file_name(field, part.filename or "", tables)
+        path = folder / name
+        if path.exists():
+            raise Problem(422, f"{name} comes twice", where="body", mend="send each table once")
+        with path.open("wb") as file:
+            shutil.copyfileobj(part.file, file, _BLOCK)
+            file.flush()
+            os.fsync(file.fileno())
+        digests[name] = digest_of(path)
+    if not digests:
+        raise Problem(422, "there is no file in it", where="body", mend="send at least one table")
+    return hashlib.sha256(json.dumps(sorted(digests.items())).encode()).hexdigest()
+
+
+def _file_name(field: str, given: str, tables: Collection[str]) -> str:
+    """What a part is called in the folder: a table's name and the ending, never what else was sent.
+
+    A file is named after its table; where it is not, the field is.
+    """
+    ending = PurePosixPath(given).suffix.lower()
+    stem = PurePosixPath(PureWindowsPath(given).name).stem
+    if ending not in _ENDINGS:
+        raise Problem(
+            422,
+            f"{_shown(given)} is no table",
+            where=f"body.{_shown(field)}",
+            mend=f"a table is a file of the kind {', '.join(_ENDINGS)}",
+        )
+    table = next((name for name in (stem, field) if name in tables), None)
+    if table is not None:
+        return table + ending
+    if ending == ".xlsx":  # its sheets are the tables
+        return "workbook-" + hashlib.sha256(given.encode("utf-8", "replace")).hexdigest()[:8] + ending
+    raise Problem(
+        422,
+        f"there is no table {_shown(stem)}",
+        where=f"body.{_shown(field)}",
+        mend=f"the tables are {', '.join(tables)}",
+    )
+
+
+def _write_rows(body: bytes, folder: Path, tables: Collection[str]) -> str:
+    """Writes rows of JSON as Parquet, each cell as the text that was sent: a number never becomes a float."""
+    try:
+        said = json.loads(body, parse_float=str, parse_int=str, parse_constant=_no_number, object_pairs_hook=_object)
+    except (ValueError, RecursionError):
+        raise Problem(400, "the body is no JSON, or a name stands twice in it", where="body") from None
+    if not isinstance(said, dict) or not said:
+        raise Problem(422, "the body is no object of tables", where="body", mend='send {"advances": [{…}]}')
+    folder.mkdir(parents=True, mode=0o700)
+    for table, rows in said.items():
+        if table not in tables:
+            raise Problem(
+                422, f"there is no table {_shown(table)}", where="body", mend=f"the tables are {', '.join(tables)}"
+            )
+        _write_table(table, rows, folder)
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _write_table(table: str, rows: Any, folder: Path) -> None:
+    where = f"body.{table}"
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise Problem(422, f"{table} is no list of rows", where=where, mend="a row is an object: column and value")
+    if not rows:
+        return
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    wrong = next((name for row in rows for name, cell in row.items() if not isinstance(cell, str | bool | None)), None)
+    if wrong is not None:
+        raise Problem(
+            422, f"{table} has a cell that is no value", where=f"{where}.{_shown(wrong)}", mend="texts and numbers"
+        )
+    cells = {name: [_text(row.get(name)) for row in rows] for name in names}
+    try:
+        frame = pl.DataFrame(cells, schema=dict.fromkeys(names, pl.String))
+        path = folder / f"{table}.parquet"
+        frame.write_parquet(path)
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    except (UnicodeError, pl.exceptions.PolarsError):
+        raise Problem(422, f"{table} has a cell that is no text in UTF-8", where=where) from None
+
+
+def _text(cell: Any) -> str | None:
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    return cell or None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("a name stands twice")
+    return made
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _shown(text: str) -> str:
+    """A name that was sent, as an answer may repeat it."""
+    return "".join(letter for letter in text if letter.isprintable())[:80] or "without a name"

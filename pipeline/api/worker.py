@@ -1,0 +1,170 @@
+"""The threads that do the jobs: one writes to the ledger, one makes previews. Requests wait for them, never they."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from starlette.concurrency import run_in_threadpool
+
+from pipeline.api import jobs
+from pipeline.api.problems import Problem, of_error
+from pipeline.errors import LettrageError, StoreBusyError
+from pipeline.watch import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.api.desk import Desk
+    from pipeline.api.jobs import Job
+    from pipeline.api.work import Work
+
+#: how often a job is begun before it is given up: whatever ends the server may be the job itself
+_ATTEMPTS = 3
+#: seconds for which another process may write the ledger before a job fails
+_BUSY = 600.0
+#: seconds that the end of a server waits for the job under way; what is cut off is done after the next start
+_LAST_JOB = 20.0
+
+
+class Worker:
+    """Does the jobs of a state. work: what each kind of job does."""
+
+    def __init__(self, desk: Desk, work: Work, *, busy_seconds: float = _BUSY) -> None:
+        self._desk, self._work, self._busy = desk, work, busy_seconds
+        self._turn = threading.Condition()
+        self._is_over = False
+        self._waiting: dict[str, list[Callable[[], Any]]] = {}
+        self._threads = [
+            threading.Thread(target=self._run, args=(lane,), name=f"lettrage-{lane}", daemon=True)
+            for lane in (jobs.WRITE, jobs.PREVIEW)
+        ]
+
+    def start(self) -> None:
+        """Looks after what the server before left unfinished, then begins."""
+        self._work.sweep(jobs.forget_old(self._desk))
+        for job in jobs.interrupted(self._desk):
+            self._resume(job)
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Ends after the job under way, or leaves it: killed at any moment, it is done or not begun."""
+        with self._turn:
+            self._is_over = True
+            self._turn.notify_all()
+        until = time.monotonic() + _LAST_JOB
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+    def wake(self) -> None:
+        """Says that there is a new job."""
+        with self._turn:
+            self._turn.notify_all()
+
+    async def finished(self, name: str, seconds: float) -> Job:
+        """The job once it is finished, or as it stands after some seconds; no thread waits for it."""
+        done, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def tell() -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(done.set)
+
+        with self._turn:
+            self._waiting.setdefault(name, []).append(tell)
+        try:
+            job = await run_in_threadpool(jobs.of_name, self._desk, name)
+            if seconds > 0 and job is not None and not job.is_finished:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(done.wait(), seconds)
+                job = await run_in_threadpool(jobs.of_name, self._desk, name)
+        finally:
+            with self._turn:
+                left = [one for one in self._waiting.pop(name, []) if one is not tell]
+                if left:
+                    self._waiting[name] = left
+        if job is None:
+            raise Problem(404, f"job {name} was forgotten meanwhile")
+        return job
+
+    def _run(self, lane: str) -> None:
+        while True:
+            with self._turn:
+                if self._is_over:
+                    return
+            try:
+                job = jobs.take(self._desk, lane)
+            except LettrageError as error:
+                logs.log().error("no job can be taken", what=error.what)
+                job = None
+            if job is None:
+                with self._turn:
+                    if not self._is_over:
+                        self._turn.wait(1.0)
+                continue
+            self._do(job)
+
+    def _resume(self, job: Job) -> None:
+        """What becomes of a job that was cut off: it is done, or it is begun again; it is never done twice."""
+        try:
+            result = self._work.found(job)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job must not be lost
+            logs.log().error("job not looked up", job=job.job, what=str(error))
+            jobs.wait_again(self._desk, job.job)
+            return
+        if result is not None:
+            self._finish(job, result=result)
+        elif job.attempts >= _ATTEMPTS:
+            given_up = Problem(
+                500,
+                f"the server ended {job.attempts} times while it did this; the ledger is as it was",
+                mend="look at the server's log and memory, then ask again",
+            )
+            self._finish(job, problem=given_up)
+        else:
+            jobs.wait_again(self._desk, job.job)
+
+    def _do(self, job: Job) -> None:
+        with logs.bound(job=job.job, kind=job.kind):
+            until = time.monotonic() + self._busy
+            while True:
+                try:
+                    jobs.note(self._desk, job.job, before=self._work.before(job))
+                    result = self._work.do(job, lambda step: jobs.note(self._desk, job.job, step=step))
+                except StoreBusyError as error:
+                    with self._turn:
+                        is_over = self._is_over
+                    if is_over:
+                        return  # it waits in the state, and is taken up after the next start
+                    if time.monotonic() < until:
+                        jobs.note(self._desk, job.job, step="waiting for another writer")
+                        time.sleep(0.2)
+                        continue
+                    self._finish(job, problem=of_error(error, self._work.settings))
+                except Problem as problem:
+                    self._finish(job, problem=problem)
+                except LettrageError as error:
+                    self._finish(job, problem=of_error(error, self._work.settings))
+                except Exception as error:  # noqa: BLE001 - one job's fault must not end the thread that does all
+                    logs.crashed(error, job=job.job)
+                    self._finish(job, problem=of_error(error, self._work.settings))
+                else:
+                    self._finish(job, result=result)
+                return
+
+    def _finish(self, job: Job, *, result: dict[str, Any] | None = None, problem: Problem | None = None) -> None:
+        try:
+            jobs.finish(self._desk, job.job, result=result, problem=None if problem is None else problem.as_dict())
+        except LettrageError as error:
+            # It is looked up after the next start.
+            logs.log().error("job not written down", job=job.job, what=error.what)
+            return
+        logs.log().info("job finished", job=job.job, kind=job.kind, failed=problem is not None)
+        self._work.clear(job)
+        with self._turn:
+            waiting = self._waiting.get(job.job, [])
+            for tell in waiting:
+                tell()
