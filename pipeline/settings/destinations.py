@@ -92,11 +92,15 @@ class SftpDestination(_Server):
 
 
 class FtpsDestination(_Server):
-    """A file server by FTP over TLS, explicit. ca_file: the authority that signed its certificate, where not known."""
+    """A file server by FTP over TLS, explicit. verify: as of a secure file server.
+
+    ca_file: the authority that signed its certificate, where the system does not know it.
+    """
 
     by: Literal["ftps"]
     port: Port = 21
     ca_file: Beside | None = None
+    verify: Literal["size", "digest"] = "size"
 
 
 class EmailDestination(_Destination):

@@ -18,8 +18,8 @@ from pipeline.settings.schedules import PaymentsSchedule, Schedule, SyncSchedule
 from pipeline.settings.secrets import Secrets
 from pipeline.settings.sources import Source
 
-#: what is read where no file is named
-DEFAULT = Path("lettrage.toml")
+#: tables whose rows are of one model or another
+_CHOICES = frozenset({"destinations", "sources", "schedules"})
 
 
 class Lineage(Model):
@@ -125,7 +125,9 @@ def _said(error: ValidationError) -> str:
     """What is wrong, a key a line; values are left out, for one may be a secret at the wrong place."""
     lines = []
     for fault in error.errors(include_url=False, include_input=False, include_context=False):
-        # The second part of the path of a choice is the name of the model that was chosen.
-        key = ".".join(str(part) for part in fault["loc"]) or "as a whole"
-        lines.append(f"{key}: {fault['msg'].removeprefix('Value error, ')}")
+        parts = [str(part) for part in fault["loc"]]
+        if parts and parts[0] in _CHOICES:
+            del parts[2:3]  # the name of the model that was chosen
+        said = "there is no such key" if fault["type"] == "extra_forbidden" else fault["msg"]
+        lines.append(f"{'.'.join(parts) or 'as a whole'}: {said.removeprefix('Value error, ')}")
     return lines[0] if len(lines) == 1 else "\n  ".join([f"{len(lines)} keys are wrong:", *lines])
