@@ -1,0 +1,170 @@
+"""Brings a drop into the reference: reads it, works out what it does, and puts the next version into force.
+
+What the command line, the schedules and the API call. Nothing is applied in part: a version is there whole or not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from pipeline.errors import UsageError
+from pipeline.masterdata.diff import DIFF, changes
+from pipeline.masterdata.drop import read_drop
+from pipeline.masterdata.errors_file import write_errors
+from pipeline.masterdata.plan import REJECTED, SyncPlan, plan
+from pipeline.masterdata.versions import add_copy, add_version, locked, read_in_force, read_version
+from pipeline.stage.reference_place import version_in_force
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+    from pathlib import Path
+
+    from pipeline.masterdata.drop import Drop
+
+#: rows of the diff and of what was rejected that as_dict gives; the counts are of all
+_SHOWN = 1_000
+MODES = ("full", "changes")
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """What a sync did.
+
+    state: `applied`, `preview`, `unchanged` (all that the drop says is in force), `refused` (nothing was applied,
+    `said` says why), `known` (this drop was applied before). version: the one in force after it, None where the
+    directory has none. counts: per table of the drop lines = rejected + applied, and rows added, changed, archived,
+    restored, removed. diff, rejected: frames (diff.py, plan.py). error_files: those written beside the input.
+    """
+
+    state: str
+    source: str
+    mode: str
+    on: date
+    digest: str
+    version: int | None
+    counts: list[dict[str, Any]] = field(default_factory=list)
+    diff: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DIFF))
+    rejected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED))
+    notes: list[str] = field(default_factory=list)
+    error_files: list[Path] = field(default_factory=list)
+    said: str | None = None
+
+    @property
+    def rejected_lines(self) -> int:
+        """How many lines were rejected."""
+        return sum(row["rejected"] for row in self.counts)
+
+    @property
+    def exit_code(self) -> int:
+        """What a command ends with: 0 done, 3 done but for some lines, 2 nothing was done and a person has to look."""
+        if self.state == "refused":
+            return 2
+        return 3 if self.rejected_lines else 0
+
+    def as_dict(self, shown: int = _SHOWN) -> dict[str, Any]:
+        """The result for machines; `shown` rows of the diff and of the rejected lines, and how many there are."""
+        rejected = self.rejected.drop("line_place")
+        return {
+            "state": self.state,
+            "source": self.source,
+            "mode": self.mode,
+            "on": self.on.isoformat(),
+            "digest": self.digest,
+            "version": self.version,
+            "said": self.said,
+            "counts": self.counts,
+            "changes": self.diff.height,
+            "diff": self.diff.head(shown).to_dicts(),
+            "rejected_lines": self.rejected_lines,
+            "rejected": rejected.head(shown).to_dicts(),
+            "error_files": [str(path) for path in self.error_files],
+            "notes": self.notes,
+        }
+
+
+def sync(
+    reference: Path,
+    drop: Path,
+    *,
+    mode: str = "changes",
+    on: date,
+    preview: bool = False,
+    strict: bool = False,
+    source_name: str = "",
+    tables: Sequence[str] = (),
+    most_vanishing_percent: int = 20,
+    who: str | None = None,
+    error_files: bool = True,
+) -> SyncResult:
+    """Brings a drop, a folder or one file of reference tables, into the reference; with `preview` only tells.
+
+    reference: a directory of versions, or a plain one, which becomes version 1. mode: `full`, what is not in a table's
+    file is gone; `changes`, only what is new or changed is there. on: the day of the sync. strict: one rejected line,
+    and nothing is applied. tables: those that the drop may bring, all where there are none. who: by whom, for the
+    history. error_files: whether a file with the rejected lines is written beside each input; a preview writes none.
+    Raises: InputError for a drop that cannot be read; BrokenReferenceError where what is in force is broken already;
+    RunError where a version cannot be written.
+    """
+    if mode not in MODES:
+        raise UsageError(f"there is no mode {mode}", where="sync", mend=f"choose one of {', '.join(MODES)}")
+    brought = read_drop(drop, tuple(tables))
+    wishes = {"mode": mode, "on": on, "strict": strict, "most_vanishing_percent": most_vanishing_percent}
+    told: dict[str, Any] = {"source": source_name or str(drop), "mode": mode, "on": on, "digest": brought.digest}
+    if preview:
+        made = _plan(reference, brought, wishes)
+        state = "preview" if made.refusal is None else "refused"
+        return _result(state, made, told, version_in_force(reference), [])
+    with locked(reference):
+        made = _plan(reference, brought, wishes)
+        written = write_errors(brought, made.rejected) if error_files else []
+        version = version_in_force(reference)
+        if made.refusal is not None:
+            return _result("refused", made, told, version, written)
+        if made.diff.is_empty():
+            return _result("unchanged", made, told, version, written)
+        version = apply(reference, made, about={**told, "on": on.isoformat(), "who": who})
+    return _result("applied", made, told, version, written)
+
+
+def apply(reference: Path, made: SyncPlan, *, about: Mapping[str, Any]) -> int:
+    """Puts what was planned into force as the next version; returns its number. The lock of the reference is held."""
+    return add_version(reference, made.tables_after, {"made_by": "sync", **about, "counts": made.counts})
+
+
+def rollback(reference: Path, number: int, *, on: date, who: str | None = None) -> SyncResult:
+    """Puts what version `number` held into force again, as a new version. Raises: UsageError where there is none."""
+    with locked(reference):
+        before = read_in_force(reference)
+        version = add_copy(
+            reference, number, {"made_by": "rollback", "of_version": number, "on": on.isoformat(), "who": who}
+        )
+        diff = changes(before, read_version(reference, version), on)
+    return SyncResult("applied", f"version {number}", "rollback", on, "", version, diff=diff)
+
+
+def _plan(reference: Path, brought: Drop, wishes: Mapping[str, Any]) -> SyncPlan:
+    notes: list[str] = []
+    current = read_in_force(reference, notes)
+    made = plan(current, brought, **wishes)
+    made.notes.extend(notes)
+    return made
+
+
+def _result(
+    state: str, made: SyncPlan, told: Mapping[str, Any], version: int | None, written: list[Path]
+) -> SyncResult:
+    return SyncResult(
+        state,
+        **told,
+        version=version,
+        counts=made.counts,
+        diff=made.diff,
+        rejected=made.rejected,
+        notes=made.notes,
+        error_files=written,
+        said=made.refusal,
+    )
