@@ -1,0 +1,1 @@
+"""Lettrage in Dagster: stages, checks and exports as assets (docs/orchestration.md)."""
