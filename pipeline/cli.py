@@ -721,6 +721,149 @@ def show_schedules(count: int, config: Path, as_json: bool) -> None:
         click.echo(schedules_as_text(rows) or "the settings have no schedules\n", nl=False)
 
 
+@main.command()
+@click.option("--reference", type=_DIRECTORY, default=None, help="The reference directory; it keeps every version.")
+@click.option("--from", "drop", type=click.Path(path_type=Path, exists=True), default=None, help="A folder or file.")
+@click.option("--source", "source_name", default=None, help="Every drop of this source of the settings.")
+@click.option("--full", is_flag=True, help="What is not in a table's file is gone.  [default: changes alone]")
+@click.option("--strict", is_flag=True, help="One rejected line, and nothing is applied.")
+@click.option(
+    "--most-vanishing",
+    type=click.IntRange(0, 100),
+    default=20,
+    show_default=True,
+    help="With --full: percent of a table that may be gone; above it nothing is applied.",
+)
+@click.option("--on", type=_DAY, default=None, help="The day of the sync.  [default: today]")
+@click.option("--preview", is_flag=True, help="Tell what would change, and write nothing.")
+@click.option("--diff", "diff_file", type=_WRITTEN, default=None, help="Write every change into this CSV file.")
+@click.option("--watch", type=click.IntRange(min=1), default=None, help="Look again after so many seconds, for ever.")
+@_config
+@_as_json
+@click.pass_context
+def sync(
+    ctx: click.Context,
+    reference: Path | None,
+    drop: Path | None,
+    source_name: str | None,
+    full: bool,
+    strict: bool,
+    most_vanishing: int,
+    on: date | None,
+    preview: bool,
+    diff_file: Path | None,
+    watch: int | None,
+    config: Path,
+    as_json: bool,
+) -> None:
+    """Bring master data into the reference: axes, sections, rights, accounts, employees (docs/master-data.md).
+
+    Give --reference and --from, or --source. Exit code 3: done, but for the lines in the error files; 2: nothing was
+    applied, and a person has to look.
+    """
+    from pipeline.masterdata.sync import sync as bring
+    from pipeline.masterdata.sync import user_name
+    from pipeline.screen import sync_as_text
+
+    if (source_name is None) == (drop is None) or (drop is None) != (reference is None):
+        raise click.UsageError("Give --reference and --from, or --source.")
+    if source_name is not None and (full or strict):
+        raise click.UsageError("--full and --strict go with --from; a source has its own in the settings.")
+    if watch is not None and (source_name is None or preview):
+        raise click.UsageError("--watch goes with --source, and not with --preview.")
+    while True:
+        day = on or date.today()  # noqa: DTZ011 - the day on the wall is meant
+        if source_name is None:
+            brought = bring(
+                Path(str(reference)),
+                Path(str(drop)),
+                mode="full" if full else "changes",
+                on=day,
+                preview=preview,
+                strict=strict,
+                most_vanishing_percent=most_vanishing,
+                who=user_name(),
+            )
+            results = [brought]
+        else:
+            results = _drops_of(config, source_name, day, preview=preview)
+        if as_json:
+            click.echo(json.dumps([one.as_dict() for one in results], ensure_ascii=False, indent=2))
+        else:
+            click.echo("".join(sync_as_text(one) for one in results) or ("" if watch else "no drop waits\n"), nl=False)
+        if diff_file is not None:
+            _write_diff(diff_file, results)
+        if watch is None:
+            ctx.exit(max((one.exit_code for one in results), key=[0, QUARANTINED, 2].index, default=0))
+        time.sleep(watch)
+
+
+def _drops_of(config: Path, source_name: str, day: date, *, preview: bool) -> list[Any]:
+    from pipeline.masterdata.source import sync_source
+    from pipeline.settings.settings import load_settings
+
+    return sync_source(load_settings(config), source_name, on=day, preview=preview)
+
+
+def _write_diff(path: Path, results: list[Any]) -> None:
+    import polars as pl
+
+    parts = [one.diff.insert_column(0, pl.Series("source", [one.source] * one.diff.height)) for one in results]
+    if parts:
+        pl.concat(parts).write_csv(path, include_bom=True)
+
+
+@main.group("reference")
+def references() -> None:
+    """The versions of the reference that `lettrage sync` made: their history, and the way back."""
+
+
+_VERSIONED = click.option(
+    "--reference", type=_EXISTING, required=True, help="The reference directory, with its versions."
+)
+
+
+@references.command("history")
+@_VERSIONED
+@_as_json
+def reference_history(reference: Path, as_json: bool) -> None:
+    """List the versions: when each was made, of what, and what it changed."""
+    from pipeline.masterdata.versions import history
+    from pipeline.screen import history_as_text
+
+    told = history(reference)
+    said = json.dumps(told, ensure_ascii=False, indent=2) if as_json else history_as_text(told)
+    click.echo(said or "there are no versions yet: the directory is read as it stands")
+
+
+@references.command("show")
+@_VERSIONED
+@click.argument("version", type=click.IntRange(min=1))
+@_as_json
+def show_reference(reference: Path, version: int, as_json: bool) -> None:
+    """Show what a version changed, held against the one before it."""
+    from pipeline.masterdata.sync import shown
+    from pipeline.screen import sync_as_text
+
+    told = shown(reference, version)
+    click.echo(json.dumps(told.as_dict(), ensure_ascii=False, indent=2) if as_json else sync_as_text(told).rstrip())
+
+
+@references.command("rollback")
+@_VERSIONED
+@click.argument("version", type=click.IntRange(min=1))
+@click.option("--on", type=_DAY, default=None, help="The day that it is done on.  [default: today]")
+@_as_json
+def rollback_reference(reference: Path, version: int, on: date | None, as_json: bool) -> None:
+    """Put what an earlier version held into force again, as a new version; none is lost."""
+    from pipeline.masterdata.sync import rollback, user_name
+    from pipeline.screen import sync_as_text
+
+    day = on or date.today()  # noqa: DTZ011 - the day on the wall is meant
+    told = rollback(reference, version, on=day, who=user_name())
+    click.echo(json.dumps(told.as_dict(), ensure_ascii=False, indent=2) if as_json else sync_as_text(told).rstrip())
+
+
 @main.command("deliveries")
 @click.option("--export", "number", type=int, default=None, help="Of this export alone.")
 @click.option("--to", "destination", default=None, help="To this destination alone.")

@@ -14,7 +14,7 @@ from rich.table import Table
 from pipeline.watch import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from decimal import Decimal
     from pathlib import Path
     from typing import Any
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pipeline.delivery.deliver import Outcome
     from pipeline.exports.export import ExportResult
     from pipeline.ledger.balances import Balances
+    from pipeline.masterdata.sync import SyncResult
     from pipeline.run import RunResult
     from pipeline.schedule.run_due import Done
 
@@ -288,3 +289,46 @@ def schedules_as_text(rows: list[dict[str, Any]]) -> str:
 
 def _moment(said: str) -> str:
     return f"{datetime.fromisoformat(said):%a %Y-%m-%d %H:%M}"
+
+
+def sync_as_text(told: SyncResult) -> str:
+    """What a sync did, or with a preview would do: the counts by table, the changes, and the lines rejected."""
+    lines = [f"{told}" + (" (preview: nothing written)" if told.state == "preview" else "")]
+    if told.said and told.state == "refused":
+        lines.append("nothing was applied")
+    lines += [f"note: {note}" for note in told.notes]
+    parts = ["\n".join(lines)]
+    if told.counts:
+        parts.append("\n".join(aligned(pl.DataFrame(told.counts))))
+    for rows, what, wanted in (
+        (told.diff, "changes", list(told.diff.columns)),
+        (told.findings, "rejected", ["table_name", "line", "column_name", "value", "why", "mend"]),
+    ):
+        if rows.height:
+            said = aligned(rows.select(wanted).head(_SHOWN))
+            more = [f"… and {rows.height - _SHOWN:,} more"] if rows.height > _SHOWN else []
+            parts.append("\n".join([f"{what.capitalize()}: {rows.height:,}", *said, *more]))
+    if told.error_files:
+        parts.append("\n".join(f"rejected lines: {path}" for path in told.error_files))
+    return "\n\n".join(parts) + "\n"
+
+
+def history_as_text(versions: Iterable[Mapping[str, Any]]) -> str:
+    """The versions of a reference, a line each."""
+    rows = [
+        {
+            "version": one["version"],
+            "made_at": one["made_at"],
+            "made_by": f"rollback to {one['of_version']}" if "of_version" in one else one["made_by"],
+            "source": one.get("source"),
+            "mode": one.get("mode"),
+            "who": one.get("who"),
+            "what": ", ".join(
+                f"{sum(row[kind] for row in one['counts'])} {kind}"
+                for kind in ("added", "changed", "archived", "restored", "removed", "rejected")
+                if any(row[kind] for row in one.get("counts", ()))
+            ),
+        }
+        for one in versions
+    ]
+    return "\n".join(aligned(pl.DataFrame(rows, schema_overrides={"mode": pl.String}))) if rows else ""

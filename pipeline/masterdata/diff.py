@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -26,6 +26,8 @@ DIFF = pl.Schema(
         "after": pl.String(),
     }
 )
+#: what may become of a row
+CHANGES = ("added", "changed", "archived", "restored", "removed")
 #: what a row is called that has no `name`
 _CALLED = {
     "journals": "code",
@@ -41,6 +43,28 @@ def changes(before: Mapping[str, pl.DataFrame], after: Mapping[str, pl.DataFrame
     """The diff (DIFF) of every table, in the order of tables, keys and columns. on: what archived is judged by."""
     found = [_of_table(name, before[name], after[name], on) for name in REFERENCE if before[name] is not after[name]]
     return pl.concat(found) if found else pl.DataFrame(schema=DIFF)
+
+
+def counted(
+    diff: pl.DataFrame, lines: Mapping[str, int] | None = None, rejected: Mapping[str, int] | None = None
+) -> list[dict[str, Any]]:
+    """How many rows of each table are added, changed, archived, restored, removed; a row a table.
+
+    lines, rejected: per table of a drop how many lines came in, and how many of them are rejected. A row that is
+    archived or restored may have other cells changed too: it counts once, as that.
+    """
+    kinds = diff.select("table_name", "key", "change").unique()
+    special = kinds.filter(pl.col("change").is_in(["archived", "restored"]))
+    changed = kinds.filter(pl.col("change") == "changed").join(special, on=["table_name", "key"], how="anti")
+    all_kinds = pl.concat([kinds.filter(pl.col("change") != "changed"), changed])
+    by_table = {(name, change): rows for name, change, rows in all_kinds.group_by("table_name", "change").len().rows()}
+    counts = []
+    for name in REFERENCE:
+        done = {change: by_table.get((name, change), 0) for change in CHANGES}
+        if name in (lines or {}) or any(done.values()):
+            came, out = (lines or {}).get(name, 0), (rejected or {}).get(name, 0)
+            counts.append({"table_name": name, "lines": came, "rejected": out, "applied": came - out, **done})
+    return counts
 
 
 def key_text(name: str) -> pl.Expr:

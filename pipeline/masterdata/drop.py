@@ -96,6 +96,7 @@ class DropTable:
 class Drop:
     """The tables of a drop; digest: over the bytes of its files. notes: what was read and ignored."""
 
+    name: str
     tables: dict[str, DropTable]
     digest: str
     notes: list[str]
@@ -125,7 +126,7 @@ def read_drop(drop: Path, tables: tuple[str, ...] = ()) -> Drop:
             mend=f"call the files after their tables: {', '.join(REFERENCE)}",
         )
     typed = {name: _typed(raw) for name, raw in found.tables.items() if name not in strange}
-    return Drop({name: typed[name] for name in REFERENCE if name in typed}, digest(drop), notes)
+    return Drop(drop.name, {name: typed[name] for name in REFERENCE if name in typed}, digest(drop), notes)
 
 
 def digest(drop: Path) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from pipeline.errors import InvariantError
-from pipeline.masterdata.diff import changes
+from pipeline.masterdata.diff import changes, counted
 from pipeline.masterdata.drop import PLACE
 from pipeline.masterdata.faults import cell_faults, faults_of
 from pipeline.masterdata.merge import Whole, merged, vanishing
@@ -160,25 +160,7 @@ def _bad_rows(table: DropTable) -> pl.DataFrame:
 
 
 def _counts(drop: Drop, found: pl.DataFrame, diff: pl.DataFrame) -> list[dict[str, Any]]:
-    kinds = diff.select("table_name", "key", "change").unique()
-    # A row that is archived or restored may have other cells changed too: it counts once, as that.
-    special = kinds.filter(pl.col("change").is_in(["archived", "restored"])).select("table_name", "key")
-    plain = kinds.filter(pl.col("change") == "changed").join(special, on=["table_name", "key"], how="anti")
-    counted = (
-        pl.concat([kinds.filter(pl.col("change") != "changed"), plain]).group_by("table_name", "change").len().rows()
-    )
-    by_table = {(name, change): count for name, change, count in counted}
     rejected = dict(found.group_by("table_name").agg(pl.col(PLACE).n_unique()).rows())
-    counts = []
-    for name in REFERENCE:
-        table = drop.tables.get(name)
-        done = {
-            change: by_table.get((name, change), 0)
-            for change in ("added", "changed", "archived", "restored", "removed")
-        }
-        if table is None and not any(done.values()):
-            continue
-        lines = 0 if table is None else table.line_count
-        out = rejected.get(name, 0) + (0 if table is None else len(table.bad_rows))
-        counts.append({"table_name": name, "lines": lines, "rejected": out, "applied": lines - out, **done})
-    return counts
+    lines = {name: table.line_count for name, table in drop.tables.items()}
+    out = {name: rejected.get(name, 0) + len(table.bad_rows) for name, table in drop.tables.items()}
+    return counted(diff, lines, out)

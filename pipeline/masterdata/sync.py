@@ -5,23 +5,24 @@ What the command line, the schedules and the API call. Nothing is applied in par
 
 from __future__ import annotations
 
+import getpass
 from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from pipeline.errors import UsageError
-from pipeline.masterdata.diff import DIFF, changes
+from pipeline.masterdata.diff import CHANGES, DIFF, changes, counted
 from pipeline.masterdata.drop import read_drop
 from pipeline.masterdata.errors_file import write_errors
 from pipeline.masterdata.plan import REJECTED, SyncPlan, plan
-from pipeline.masterdata.versions import add_copy, add_version, locked, read_in_force, read_version
+from pipeline.masterdata.versions import add_copy, add_version, history, locked, read_in_force, read_version
 from pipeline.stage.reference_place import version_in_force
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
-    from pathlib import Path
 
     from pipeline.masterdata.drop import Drop
 
@@ -37,7 +38,7 @@ class SyncResult:
     state: `applied`, `preview`, `unchanged` (all that the drop says is in force), `refused` (nothing was applied,
     `said` says why), `known` (this drop was applied before). version: the one in force after it, None where the
     directory has none. counts: per table of the drop lines = rejected + applied, and rows added, changed, archived,
-    restored, removed. diff, rejected: frames (diff.py, plan.py). error_files: those written beside the input.
+    restored, removed. diff, findings: frames (diff.py, plan.py). error_files: those written beside the input.
     """
 
     state: str
@@ -48,26 +49,39 @@ class SyncResult:
     version: int | None
     counts: list[dict[str, Any]] = field(default_factory=list)
     diff: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DIFF))
-    rejected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED))
+    findings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED))
     notes: list[str] = field(default_factory=list)
     error_files: list[Path] = field(default_factory=list)
     said: str | None = None
 
     @property
-    def rejected_lines(self) -> int:
+    def rejected(self) -> int:
         """How many lines were rejected."""
         return sum(row["rejected"] for row in self.counts)
+
+    def __str__(self) -> str:
+        if self.state in ("refused", "known"):
+            return f"{self.source}: {self.said}"
+        done = [
+            f"{sum(row[change] for row in self.counts):,} {change}"
+            for change in CHANGES
+            if any(row[change] for row in self.counts)
+        ]
+        what = ", ".join(done) or "nothing new"
+        out = f"; {self.rejected:,} lines rejected" if self.rejected else ""
+        at = f" (version {self.version})" if self.state == "applied" else ""
+        return f"{self.source}: {what}{at}{out}"
 
     @property
     def exit_code(self) -> int:
         """What a command ends with: 0 done, 3 done but for some lines, 2 nothing was done and a person has to look."""
         if self.state == "refused":
             return 2
-        return 3 if self.rejected_lines else 0
+        return 3 if self.rejected else 0
 
     def as_dict(self, shown: int = _SHOWN) -> dict[str, Any]:
         """The result for machines; `shown` rows of the diff and of the rejected lines, and how many there are."""
-        rejected = self.rejected.drop("line_place")
+        findings = self.findings.drop("line_place")
         return {
             "state": self.state,
             "source": self.source,
@@ -79,8 +93,8 @@ class SyncResult:
             "counts": self.counts,
             "changes": self.diff.height,
             "diff": self.diff.head(shown).to_dicts(),
-            "rejected_lines": self.rejected_lines,
-            "rejected": rejected.head(shown).to_dicts(),
+            "rejected": self.rejected,
+            "findings": findings.head(shown).to_dicts(),
             "error_files": [str(path) for path in self.error_files],
             "notes": self.notes,
         }
@@ -88,7 +102,7 @@ class SyncResult:
 
 def sync(
     reference: Path,
-    drop: Path,
+    drop: Path | Drop,
     *,
     mode: str = "changes",
     on: date,
@@ -102,18 +116,19 @@ def sync(
 ) -> SyncResult:
     """Brings a drop, a folder or one file of reference tables, into the reference; with `preview` only tells.
 
-    reference: a directory of versions, or a plain one, which becomes version 1. mode: `full`, what is not in a table's
-    file is gone; `changes`, only what is new or changed is there. on: the day of the sync. strict: one rejected line,
-    and nothing is applied. tables: those that the drop may bring, all where there are none. who: by whom, for the
-    history. error_files: whether a file with the rejected lines is written beside each input; a preview writes none.
+    drop: its path, or what read_drop made of it. reference: a directory of versions, or a plain one, which becomes
+    version 1. mode: `full`, what is not in a table's file is gone; `changes`, only what is new or changed is there.
+    on: the day of the sync. strict: one rejected line, and nothing is applied. tables: those that the drop may bring,
+    all where there are none. who: by whom, for the history. error_files: whether a file with the rejected lines is
+    written beside each input; a preview writes none.
     Raises: InputError for a drop that cannot be read; BrokenReferenceError where what is in force is broken already;
     RunError where a version cannot be written.
     """
     if mode not in MODES:
         raise UsageError(f"there is no mode {mode}", where="sync", mend=f"choose one of {', '.join(MODES)}")
-    brought = read_drop(drop, tuple(tables))
+    brought = read_drop(drop, tuple(tables)) if isinstance(drop, Path) else drop
     wishes = {"mode": mode, "on": on, "strict": strict, "most_vanishing_percent": most_vanishing_percent}
-    told: dict[str, Any] = {"source": source_name or str(drop), "mode": mode, "on": on, "digest": brought.digest}
+    told: dict[str, Any] = {"source": source_name or brought.name, "mode": mode, "on": on, "digest": brought.digest}
     if preview:
         made = _plan(reference, brought, wishes)
         state = "preview" if made.refusal is None else "refused"
@@ -143,7 +158,36 @@ def rollback(reference: Path, number: int, *, on: date, who: str | None = None) 
             reference, number, {"made_by": "rollback", "of_version": number, "on": on.isoformat(), "who": who}
         )
         diff = changes(before, read_version(reference, version), on)
-    return SyncResult("applied", f"version {number}", "rollback", on, "", version, diff=diff)
+    told = f"back to version {number}"
+    return SyncResult("applied", told, "rollback", on, "", version, counts=counted(diff), diff=diff)
+
+
+def shown(reference: Path, number: int) -> SyncResult:
+    """What a version changed of the one before it, as a result. Raises: UsageError where there is none."""
+    after = read_version(reference, number)
+    before = read_version(reference, number - 1) if number > 1 else {name: rows.clear() for name, rows in after.items()}
+    about = next(one for one in history(reference) if one["version"] == number)
+    on = date.fromisoformat(about.get("on") or about["made_at"][:10])
+    said = f"back to version {about['of_version']}" if "of_version" in about else about.get("source", "start")
+    diff = changes(before, after, on)
+    return SyncResult(
+        "applied",
+        said,
+        about.get("mode", about["made_by"]),
+        on,
+        about.get("digest", ""),
+        number,
+        counts=about.get("counts") or counted(diff),
+        diff=diff,
+    )
+
+
+def user_name() -> str | None:
+    """Who gives the command, for the history; None where the system does not know."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return None
 
 
 def _plan(reference: Path, brought: Drop, wishes: Mapping[str, Any]) -> SyncPlan:
@@ -163,7 +207,7 @@ def _result(
         version=version,
         counts=made.counts,
         diff=made.diff,
-        rejected=made.rejected,
+        findings=made.rejected,
         notes=made.notes,
         error_files=written,
         said=made.refusal,

@@ -1,0 +1,309 @@
+"""The drops of a source that the settings describe: a watched folder, or a folder of a secure file server.
+
+Each subfolder or file is a drop. It is taken once it has a marker `<name>.ready` beside it (or `.ready` in it), or has
+been still for some seconds; in the order of names; and is moved away when its fate is written down. A drop that was
+applied and not moved away yet, since the command was cut off there, is known and only moved.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import polars as pl
+from filelock import FileLock, Timeout
+
+from pipeline.errors import InputError, SettingsError, StoreBusyError
+from pipeline.masterdata.drop import ERRORS, Drop, read_drop
+from pipeline.masterdata.errors_file import HEAD, errors_beside
+from pipeline.masterdata.sync import SyncResult, sync
+from pipeline.masterdata.versions import history
+from pipeline.settings.sources import FolderSource
+from pipeline.state.state import opened
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+    from pipeline.settings.settings import Settings
+    from pipeline.settings.sources import SftpSource, Source
+    from pipeline.sftp_session import SftpSession
+
+#: seconds for which nothing of a drop without a marker may have changed
+STILL = 5.0
+#: seconds after which a file of a server is still by its own time, whatever the two clocks say
+_OLD = 3_600
+DONE = "done"
+READY = ".ready"
+_TABLES = (".csv", ".parquet", ".xlsx")
+
+
+class _Place(Protocol):
+    """Where drops are: names in order, a copy to read, and away with it."""
+
+    def names(self) -> list[str]:
+        """The drops that are whole, in the order in which they are taken."""
+
+    def fetched(self, name: str) -> Path:
+        """The drop on this machine."""
+
+    def put_away(self, name: str, errors: list[Path]) -> None:
+        """Moves a drop away, with the files of its errors."""
+
+
+def sync_source(settings: Settings, name: str, *, on: date, preview: bool = False) -> list[SyncResult]:
+    """Takes every drop of a source into the reference, in the order of names; a result a drop.
+
+    A drop that cannot be read is refused and moved away like the others, with what is wrong beside it; preview: nothing
+    is applied or moved. Raises: SettingsError where there is no such source; StoreBusyError where it is being taken
+    already; as `sync`; as pipeline.sftp_session.connected.
+    """
+    source = settings.sources.get(name)
+    if source is None:
+        raise SettingsError(
+            f"there is no source {name}", mend=f"the settings have {', '.join(sorted(settings.sources)) or 'none'}"
+        )
+    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        with (
+            FileLock(settings.state / f"source-{name}.lock", timeout=0),
+            _place(source, settings, name) as place,
+            opened(settings.state) as state,
+        ):
+            taking = _Taking(settings, name, source, state, on, preview)
+            return [taking.take(place, drop) for drop in place.names()]
+    except Timeout:
+        raise StoreBusyError(
+            f"source {name} is being taken already", mend="give the command again when it is done"
+        ) from None
+
+
+@dataclass(frozen=True)
+class _Taking:
+    """A source that is being taken."""
+
+    settings: Settings
+    name: str
+    source: Source
+    state: sqlite3.Connection
+    on: date
+    preview: bool
+
+    def take(self, place: _Place, drop: str) -> SyncResult:
+        """Takes a drop: its fate is written down before it is moved away."""
+        result = self._synced(place.fetched(drop))
+        if self.preview:
+            return result
+        row = {
+            "source": self.name,
+            "name": drop,
+            "digest": result.digest,
+            "mode": result.mode,
+            "state": result.state,
+            "rejected": result.rejected,
+            "version": result.version,
+            "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "said": result.said,
+        }
+        self.state.execute(
+            f"insert into drops ({', '.join(row)}) values ({', '.join('?' for _ in row)})", tuple(row.values())
+        )
+        place.put_away(drop, result.error_files)
+        return result
+
+    def _synced(self, path: Path) -> SyncResult:
+        told = f"{self.name}/{path.name}"
+        mode = self.source.mode
+        try:
+            brought = read_drop(path, tuple(self.source.tables))
+        except InputError as error:
+            beside = [] if self.preview else [_said_beside(path, str(error))]
+            return SyncResult("refused", told, mode, self.on, "", None, error_files=beside, said=str(error))
+        known = self._known(brought)
+        if known is not None:
+            said = f"it was applied before, as version {known}: nothing was done"
+            return SyncResult("known", told, mode, self.on, brought.digest, known, said=said)
+        return sync(
+            self.settings.reference,
+            brought,
+            mode=mode,
+            on=self.on,
+            preview=self.preview,
+            strict=self.source.strict,
+            source_name=told,
+            most_vanishing_percent=self.source.most_vanishing_percent,
+            who=f"source {self.name}",
+        )
+
+    def _known(self, brought: Drop) -> int | None:
+        """The version that this very drop made, None where it is new.
+
+        What is in force may have been made by it, when the command was cut off before it wrote that down. Differences
+        are never applied twice, for what came after them would be undone; a full drop says again what is to be. One
+        with rejected lines may come again, for what they lacked may have come.
+        """
+        last = (history(self.settings.reference) if self.settings.reference.is_dir() else [])[-1:]
+        if last and last[0].get("digest") == brought.digest and last[0]["source"].startswith(f"{self.name}/"):
+            is_whole = not any(row["rejected"] for row in last[0]["counts"])
+            return int(last[0]["version"]) if is_whole else None
+        if self.source.mode == "full":
+            return None
+        row = self.state.execute(
+            "select version from drops where source = ? and digest = ? and state in ('applied', 'unchanged') "
+            "and rejected = 0 order by number desc limit 1",
+            (self.name, brought.digest),
+        ).fetchone()
+        return None if row is None else int(row["version"] or 0)
+
+
+def _said_beside(path: Path, said: str) -> Path:
+    """Writes what is wrong with a drop as a whole beside it, as an error file of one line."""
+    beside = errors_beside(path)
+    pl.DataFrame({**dict.fromkeys(HEAD), "error_why": said}, schema=dict.fromkeys(HEAD, pl.String)).write_csv(
+        beside, include_bom=True
+    )
+    return beside
+
+
+@contextmanager
+def _place(source: Source, settings: Settings, name: str) -> Iterator[_Place]:
+    if isinstance(source, FolderSource):
+        yield _Folder(source.path)
+        return
+    from pipeline.sftp_session import connected  # noqa: PLC0415 - heavy, and for those who have a server alone
+
+    with (
+        connected(source, settings.known_secrets()) as session,
+        tempfile.TemporaryDirectory(dir=settings.state, prefix=f"source-{name}-") as spool,
+    ):
+        yield _Server(source, session, Path(spool))
+
+
+def _is_table(name: str) -> bool:
+    return name.lower().endswith(_TABLES) and not name.startswith((".", "~$")) and not name.endswith(ERRORS)
+
+
+def _stamped(name: str) -> str:
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{name}"
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """A folder of this machine."""
+
+    path: Path
+
+    def names(self) -> list[str]:
+        if not self.path.is_dir():
+            raise SettingsError("there is no such folder", where=str(self.path), mend="make it, or mend the source")
+        return [path.name for path in sorted(self.path.iterdir()) if self._is_whole(path)]
+
+    def _is_whole(self, path: Path) -> bool:
+        if path.is_dir():
+            if path.name == DONE or path.name.startswith("."):
+                return False
+            files = [one for one in path.iterdir() if _is_table(one.name)]
+            has_marker = (path / READY).exists()
+        else:
+            files = [path] if _is_table(path.name) else []
+            has_marker = False
+        if not files and not has_marker:
+            return False
+        if has_marker or path.with_name(path.name + READY).exists():
+            return True
+        return time.time() - max(one.stat().st_mtime for one in [path, *files]) >= STILL
+
+    def fetched(self, name: str) -> Path:
+        return self.path / name
+
+    def put_away(self, name: str, errors: list[Path]) -> None:
+        done = self.path / DONE
+        done.mkdir(exist_ok=True)
+        stamped = _stamped(name)
+        # Errors first: a drop that is gone has all that is to be said of it beside it.
+        for path in errors:
+            if path.parent == self.path:
+                path.rename(done / (stamped + ERRORS))
+        (self.path / name).rename(done / stamped)
+        (self.path / (name + READY)).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _Server:
+    """A folder of a server; spool: where its drops are fetched to."""
+
+    source: SftpSource
+    session: SftpSession
+    spool: Path
+
+    def names(self) -> list[str]:
+        first = self._listed()
+        young = [name for name, (ready, newest, _) in first.items() if not ready and time.time() - newest < _OLD]
+        if young:
+            # The two clocks may differ: what is the same after some seconds is still.
+            time.sleep(STILL)
+        again = self._listed() if young else first
+        return [name for name in first if name not in young or again.get(name) == first[name]]
+
+    def _at(self, *parts: str) -> str:
+        return "/".join(part.rstrip("/") for part in (self.source.folder, *parts) if part)
+
+    def _listed(self) -> dict[str, tuple[bool, int, tuple[tuple[str, int, int | None], ...]]]:
+        """Each drop: whether it has a marker, the newest time of its files, and all there is to know of them."""
+        entries = self.session.entries(self.source.folder)
+        markers = {entry.name for entry in entries if entry.name.endswith(READY)}
+        found = {}
+        for entry in entries:
+            if entry.name.startswith(".") or self._at(entry.name) == self._done:
+                continue
+            files = [entry]
+            has_marker = entry.name + READY in markers
+            if entry.is_folder:
+                inside = self.session.entries(self._at(entry.name))
+                has_marker = has_marker or any(one.name == READY for one in inside)
+                files = [one for one in inside if not one.is_folder]
+            files = [one for one in files if _is_table(one.name)]
+            if files or (has_marker and entry.is_folder):
+                facts = tuple((one.name, one.size, one.modified) for one in files)
+                # A server that tells no times has files of now.
+                newest = max((one.modified or int(time.time()) for one in files), default=0)
+                found[entry.name] = (has_marker, newest, facts)
+        return found
+
+    @property
+    def _done(self) -> str:
+        """Where drops go: below the folder that they come in, or where a path from the root leads."""
+        done = self.source.done_folder.rstrip("/")
+        return done if done.startswith("/") else self._at(done)
+
+    def fetched(self, name: str) -> Path:
+        target = self.spool / name
+        if not self.session.is_folder(self._at(name)):
+            self.session.get(self._at(name), target)
+            return target
+        target.mkdir()
+        for entry in self.session.entries(self._at(name)):
+            if not entry.is_folder and _is_table(entry.name):
+                self.session.get(self._at(name, entry.name), target / entry.name)
+        return target
+
+    def put_away(self, name: str, errors: list[Path]) -> None:
+        self.session.make_folders(self._done)
+        stamped = _stamped(name)
+        for path in errors:
+            # In a folder that is a drop the files of its errors stand beside their inputs, and move with it.
+            at = f"{self._done}/{stamped}{ERRORS}" if path.parent == self.spool else self._at(name, path.name)
+            if self.session.exists(at):
+                self.session.remove(at)
+            self.session.put(path, at)
+        self.session.rename(self._at(name), f"{self._done}/{stamped}")
+        if self.session.exists(self._at(name + READY)):
+            self.session.remove(self._at(name + READY))
+        path = self.spool / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
