@@ -15,8 +15,12 @@ LOCK   ?= requirements/dev.txt
 ARGS   ?=
 
 # Versions and hashes for every system, and no address of an index.
-COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
+COMPILING := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \
 	--custom-compile-command "make lock"
+COMPILE := $(COMPILING) pyproject.toml
+
+# Airflow pins hundreds of versions: it gets an environment of its own, as it does at a company.
+AIRFLOW := .venv-airflow
 
 .PHONY: help
 help: ## List what make can do
@@ -75,6 +79,18 @@ torture: install ## Kill, corrupt and crowd a ledger for SECONDS, cut its power;
 torture-all: install ## Try every fixed kill, loss of power, damage and round of writers on a ledger
 	TORTURE=all $(BIN)/pytest -n auto tests/torture $(ARGS)
 
+.PHONY: airflow
+airflow: $(AIRFLOW)/.installed ## Set up .venv-airflow, with which the example DAG is tried (300 MB)
+
+$(AIRFLOW)/.installed: requirements/airflow.txt
+	test -x $(AIRFLOW)/bin/python || $(PYTHON) -m venv $(AIRFLOW)
+	$(AIRFLOW)/bin/python -m pip install --quiet --require-hashes -r $<
+	@touch $@
+
+.PHONY: test-airflow
+test-airflow: install airflow ## Try the example DAG with a real Airflow
+	$(BIN)/pytest tests/orchestration/test_airflow.py $(ARGS)
+
 .PHONY: coverage
 coverage: install ## Run the fast tests, then tell which branches they leave out
 	$(BIN)/pytest -n auto -m "not slow" --cov --cov-report=term --cov-report=html $(ARGS)
@@ -120,6 +136,7 @@ lock: install ## Compile requirements/*.txt; ARGS=--upgrade takes newer versions
 	$(COMPILE) $(ARGS) --extra lineage --extra s3 --extra serve --output-file requirements/lock.txt
 	$(COMPILE) $(ARGS) --extra dev --output-file requirements/dev.txt
 	$(COMPILE) $(ARGS) --extra dev --resolution lowest-direct --output-file requirements/oldest.txt
+	echo "apache-airflow>=3.3,<4" | $(COMPILING) - $(ARGS) --output-file requirements/airflow.txt
 
 .PHONY: pre-commit
 pre-commit: install ## Have git run the linters before each commit
