@@ -43,6 +43,8 @@ _NAMES = frozenset(
         "tokens",
     }
 )
+#: a last word by which a field tells something about a secret: which key was used, how many tokens there are
+_ABOUT = frozenset({"count", "id", "ids", "name", "names"})
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 #: a shorter secret is hidden where it is all of a value, and not inside texts: every third word would hold it
 _SHORTEST = 4
@@ -116,7 +118,8 @@ def _plain(name: str, value: Any, hidden: list[str]) -> Any:  # noqa: PLR0911 - 
 
 
 def _is_secret(name: str) -> bool:
-    return any(word.lower() in _NAMES for word in _WORD.findall(name))
+    words = [word.lower() for word in _WORD.findall(name)]
+    return any(word in _NAMES for word in words) and words[-1] not in _ABOUT
 
 
 def _text(text: str, hidden: list[str]) -> str:

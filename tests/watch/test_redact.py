@@ -53,7 +53,8 @@ def test_a_field_named_like_a_secret_is_hidden(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["monkey", "keyboard", "tokenizer", "rows", "store", "legal_entity", "passed", "author"]
+    "name",
+    ["monkey", "keyboard", "tokenizer", "rows", "store", "legal_entity", "passed", "author", "key_id", "token_count"],
 )
 def test_a_field_that_only_sounds_like_one_is_kept(name: str) -> None:
     assert plain(**{name: "abc"}) == {name: "abc"}
