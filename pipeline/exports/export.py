@@ -470,7 +470,9 @@ def _written(
         out.mkdir(parents=True, exist_ok=True)
     used = [f"{columns.AXIS}{axis}" for axis in profile.axes] or axes(session)
     loaded = loaded.with_axes(used)
-    labels = session.query("select 'axis_' || axis as axis, section, name as section_label from sections order by all")
+    labels = session.query(
+        "select 'axis_' || axis as axis, section, label as section_label from section_labels order by all"
+    )
     by_axis = Axes(used, labels)
     files = Files(loaded, out, by_axis) if made_by is None else made_by(loaded, by_axis)
     try:
@@ -523,6 +525,7 @@ def _attach_lines(session: Session, request: Request, profile: Profile) -> None:
     )
     session.run(HERE / "journal_labels.sql", entity=request.legal_entity)
     session.run(HERE / "account_labels.sql", entity=request.legal_entity)
+    session.run(HERE / "section_labels.sql", language=profile.language)
     session.view("export_lines", (HERE / "export_lines.sql").read_text(encoding="utf-8"))
 
 
@@ -584,8 +587,8 @@ def _sections(axes: list[str]) -> dict[str, str]:
     for number, axis in enumerate(axes, start=1):
         code = f"export_lines.{identifier(axis)}"
         label = (
-            f"select sections.name from sections "
-            f"where sections.axis = '{axis.removeprefix(columns.AXIS)}' and sections.section = {code}"
+            f"select section_labels.label from section_labels "
+            f"where section_labels.axis = '{axis.removeprefix(columns.AXIS)}' and section_labels.section = {code}"
         )
         made |= {f"section_{number}": code, f"section_{number}_label": f"coalesce(({label}), {code})"}
     return made

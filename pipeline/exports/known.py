@@ -22,6 +22,7 @@ _LAST_BY = {
     "bank_accounts": ("legal_entity", "bank_account"),
     "employees": ("employee",),
     "sections": ("axis", "section"),
+    "section_names": ("axis", "section", "language"),
     "journals": ("legal_entity", "journal", "code"),
     "chart_of_accounts": ("legal_entity", "role", "key", "employee", "account"),
 }

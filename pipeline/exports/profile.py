@@ -40,8 +40,9 @@ class Profile(BaseModel):
     for the label of a journal's lines. leave_open: imputations may stay behind though they move an account.
     nominal_side: amounts below 0 stay on the side that the rule names, in the red. settings, maps, merge, rounding,
     max_lines: in place of the format's. axes: those that go out, in this order, all by name where there are none.
-    codes: per column our code and theirs. employee_account: the account of the employee and of both advances. due,
-    validated_on: what the columns of those names hold. template: the workbook to fill, a path beside the profile.
+    language: that of the sections' labels where the reference has names in it, as `en`. codes: per column our code and
+    theirs. employee_account: the account of the employee and of both advances. due, validated_on: what the columns of
+    those names hold. template: the workbook to fill, a path beside the profile.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,6 +60,7 @@ class Profile(BaseModel):
     rounding: Rounding | None = None
     max_lines: Annotated[int | None, Field(gt=0)] = None
     axes: list[str] = []
+    language: Annotated[str | None, Field(pattern=r"^[a-z]{2,3}$")] = None
     employee_account: str | None = None
     due: Due | None = None
     validated_on: Literal["closed", "exported_on", "entry_date"] = "closed"

@@ -157,7 +157,7 @@ def faults_of(whole: Whole, drop: Drop) -> pl.DataFrame:
         found += _impossible_values(name, whole.placed[name])
         found += _orphans(name, whole)
     if "axes" in whole.placed:
-        found += _broken_axes(whole.placed["axes"])
+        found += _broken_axes(whole.placed["axes"], whole.before["axes"])
     found += _broken_sections(whole)
     found += _broken_links(whole)
     return pl.concat(found)
@@ -229,7 +229,7 @@ def _orphans(name: str, whole: Whole) -> Iterator[pl.DataFrame]:
         )
 
 
-def _broken_axes(axes: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def _broken_axes(axes: pl.DataFrame, before: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Unknown parents, and circles of them. A loop: axes are columns of the ledger, there are some tens of them."""
     parents: dict[str, str | None] = dict(axes.select("axis", "parent_axis").iter_rows())
     blamed = axes.with_columns(pl.coalesce("parent_place", PLACE).alias(PLACE))
@@ -243,7 +243,10 @@ def _broken_axes(axes: pl.DataFrame) -> Iterator[pl.DataFrame]:
             above = parents[above]
         if above == axis:
             in_circle.append(axis)
-    circle = blamed.filter(pl.col("axis").is_in(in_circle) & pl.col(PLACE).is_not_null())
+    # Lines that say what was in force before close no circle.
+    circle = blamed.filter(pl.col("axis").is_in(in_circle)).join(
+        before.select("axis", "parent_axis"), on=["axis", "parent_axis"], how="anti"
+    )
     yield as_found(
         circle,
         "axes",
