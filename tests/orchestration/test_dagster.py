@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -256,9 +257,24 @@ def test_what_passes_by_itself_is_tried_again_and_nothing_else(project: dict[str
 
 
 @pytest.mark.slow
-def test_dagster_s_own_command_loads_the_project(tmp_path: Path) -> None:
+@pytest.mark.timeout(600)
+def test_dagster_s_own_command_runs_the_steps_in_spawned_processes(tmp_path: Path) -> None:
     shutil.copy(PROJECT / "dagster.yaml", tmp_path)
-    command = [sys.executable, "-m", "dagster", "definitions", "validate", "-m", "lettrage_dagster.definitions"]
-    environment = {**os.environ, "DAGSTER_HOME": str(tmp_path), "PYTHONPATH": f"{PROJECT}:{ROOT}"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LETTRAGE_", "DAGSTER_"))}
+    environment |= {
+        "DAGSTER_HOME": str(tmp_path),
+        "PYTHONPATH": f"{PROJECT}{os.pathsep}{ROOT}",
+        "LETTRAGE_STORE": str(tmp_path / "store"),
+        "LETTRAGE_REFERENCE": str(SAMPLE / "reference"),
+        "LETTRAGE_BATCHES": str(SAMPLE),
+        "LETTRAGE_OUT": str(tmp_path / "out"),
+    }
+    with dagster.DagsterInstance.from_config(str(tmp_path)) as instance:
+        instance.add_dynamic_partitions("batches", ["batch-1"])
+    job = ("-m", "lettrage_dagster.definitions", "-j", "post_batch", "--tags", '{"dagster/partition": "batch-1"}')
+    command = [sys.executable, "-m", "dagster", "job", "execute", *job]
     done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr[-3000:]
+    launched = set(re.findall(r'Launching subprocess for "(\w+)"', done.stderr + done.stdout))
+    assert {"reference", "staged_batch", "ledger_run", "ledger_tables", "invariants"} <= launched
+    assert (tmp_path / "out" / "ledger" / "entry_lines.parquet").exists()
