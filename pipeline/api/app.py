@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from filelock import FileLock, Timeout
 from starlette.exceptions import HTTPException
@@ -16,7 +16,7 @@ from pipeline.api import routes_batches, routes_exports, routes_ledger, routes_s
 from pipeline.api.desk import Desk, desk
 from pipeline.api.files import Made
 from pipeline.api.gate import Gate
-from pipeline.api.here import Here
+from pipeline.api.here import Here, no_strangers
 from pipeline.api.openapi import described
 from pipeline.api.problems import Problem, of_error, of_http, of_validation
 from pipeline.api.work import Work
@@ -92,7 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     for module in (routes_exports, routes_ledger, routes_batches, routes_system):
-        app.include_router(module.router)
+        app.include_router(module.router, dependencies=[Depends(no_strangers)])
     _tell_problems(app, settings)
     app.add_middleware(_Gated, owner=app)
     return app

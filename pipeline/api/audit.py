@@ -29,6 +29,8 @@ class Seen:
     job: str | None = None
     digest: str | None = None
     refused: bool = False
+    #: how its body ends
+    tail: bytes = b""
 
 
 def write(desk: Desk, seen: Seen, status: int) -> None:

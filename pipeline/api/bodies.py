@@ -10,42 +10,39 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from pipeline.api.files import digest_of
 from pipeline.api.problems import Problem
+from schemas.table import columns
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from fastapi import Request
+
+    from schemas.table import Table
 
 JSON, FORM = "application/json", "multipart/form-data"
 _ENDINGS = (".csv", ".parquet", ".xlsx")
 _MOST_FILES = 64
 _BLOCK = 1 << 20
+#: bytes by which Parquet and workbooks are told
+_MAGIC = 4
 
 
-async def tables_in(request: Request, folder: Path, tables: Collection[str]) -> str:
+async def tables_in(request: Request, folder: Path, tables: Mapping[str, type[Table]]) -> str:
     """Writes the tables of a request into a folder, which is made; returns a digest of what they say.
 
-    tables: the names that are known. Raises: Problem for a body that is neither, and a name that is no table; the
-    folder may be there then.
+    tables: the models of those that are known. Raises: Problem for a body that is neither, and a name that is no table;
+    the folder may be there then.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == FORM:
-        try:
-            form = await request.form(max_files=_MOST_FILES, max_fields=_MOST_FILES)
-        except HTTPException as error:
-            if isinstance(error, Problem):
-                raise
-            raise Problem(400, f"the form cannot be read ({error.detail})", where="body") from None
-        try:
-            return await run_in_threadpool(_write_form, list(form.multi_items()), folder, tables)
-        finally:
-            await form.close()
+        return await _read_form(request, folder, tables)
     if kind == JSON:
         body = await request.body()
         return await run_in_threadpool(_write_rows, body, folder, tables)
@@ -57,6 +54,25 @@ async def tables_in(request: Request, folder: Path, tables: Collection[str]) -> 
     )
 
 
+async def _read_form(request: Request, folder: Path, tables: Collection[str]) -> str:
+    """Writes the files of a form that has come to its end: cut off, it would be a form with fewer files."""
+    _, options = parse_options_header(request.headers["content-type"])
+    parser = MultiPartParser(request.headers, request.stream(), max_files=_MOST_FILES, max_fields=_MOST_FILES)
+    try:
+        try:
+            form = await parser.parse()
+        except (MultiPartException, KeyError) as error:
+            said = error.message if isinstance(error, MultiPartException) else "it names no boundary"
+            raise Problem(400, f"the form cannot be read ({said})", where="body") from None
+        if b"--" + options.get(b"boundary", b"") + b"--" not in request.state.seen.tail:
+            raise Problem(400, "the form is cut off: its last boundary is missing", where="body", mend="send it again")
+        return await run_in_threadpool(_write_form, list(form.multi_items()), folder, tables)
+    finally:
+        # Those of parts that never came to their end too, which the form does not know.
+        for file in parser._files_to_close_on_error:  # noqa: SLF001 - nothing else has them
+            file.close()
+
+
 def _write_form(items: list[tuple[str, Any]], folder: Path, tables: Collection[str]) -> str:
     folder.mkdir(parents=True, mode=0o700)
     digests = {}
@@ -65,7 +81,8 @@ def _write_form(items: list[tuple[str, Any]], folder: Path, tables: Collection[s
             raise Problem(
                 422, f"{_shown(field)} is no file", where="body", mend="send each table as a file, named after it"
             )
-        name = _file_name(field, part.filename or "", tables)
+        name = _file_name(field, part.filename or "", part.file.read(_MAGIC), tables)
+        part.file.seek(0)
         path = folder / name
         if path.exists():
             raise Problem(422, f"{name} comes twice", where="body", mend="send each table once")
@@ -79,12 +96,14 @@ def _write_form(items: list[tuple[str, Any]], folder: Path, tables: Collection[s
     return hashlib.sha256(json.dumps(sorted(digests.items())).encode()).hexdigest()
 
 
-def _file_name(field: str, given: str, tables: Collection[str]) -> str:
+def _file_name(field: str, given: str, begins: bytes, tables: Collection[str]) -> str:
     """What a part is called in the folder: a table's name and the ending, never what else was sent.
 
-    A file is named after its table; where it is not, the field is.
+    A file is named after its table; where it is not, the field is. begins: what tells its kind, if its name does not.
     """
     ending = PurePosixPath(given).suffix.lower()
+    if ending not in _ENDINGS and field in tables:
+        ending = {b"PAR1": ".parquet", b"PK\x03\x04": ".xlsx"}.get(begins, ".csv")
     stem = PurePosixPath(PureWindowsPath(given).name).stem
     if ending not in _ENDINGS:
         raise Problem(
@@ -106,7 +125,7 @@ def _file_name(field: str, given: str, tables: Collection[str]) -> str:
     )
 
 
-def _write_rows(body: bytes, folder: Path, tables: Collection[str]) -> str:
+def _write_rows(body: bytes, folder: Path, tables: Mapping[str, type[Table]]) -> str:
     """Writes rows of JSON as Parquet, each cell as the text that was sent: a number never becomes a float."""
     try:
         said = json.loads(body, parse_float=str, parse_int=str, parse_constant=_no_number, object_pairs_hook=_object)
@@ -120,17 +139,28 @@ def _write_rows(body: bytes, folder: Path, tables: Collection[str]) -> str:
             raise Problem(
                 422, f"there is no table {_shown(table)}", where="body", mend=f"the tables are {', '.join(tables)}"
             )
-        _write_table(table, rows, folder)
+        _write_table(table, rows, folder, tables[table])
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _write_table(table: str, rows: Any, folder: Path) -> None:
+def _write_table(table: str, rows: Any, folder: Path, model: type[Table]) -> None:
+    """Writes the rows of a table; a required column that no row has is there, and empty: its rows go to quarantine."""
     where = f"body.{table}"
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise Problem(422, f"{table} is no list of rows", where=where, mend="a row is an object: column and value")
     if not rows:
         return
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    known = [column.name for column in columns(model)]
+    given = dict.fromkeys(name for row in rows for name in row)
+    strange = next((name for name in given if name not in known), None)
+    if strange is not None:
+        raise Problem(
+            422,
+            f"{table} has no column {_shown(strange)}",
+            where=f"{where}.{_shown(strange)}",
+            mend=f"its columns are {', '.join(known)}",
+        )
+    names = [column.name for column in columns(model) if column.required or column.name in given]
     wrong = next((name for row in rows for name, cell in row.items() if not isinstance(cell, str | bool | None)), None)
     if wrong is not None:
         raise Problem(

@@ -33,10 +33,12 @@ if TYPE_CHECKING:
 _log = logging.getLogger("uvicorn.error")
 #: what is answered to anybody
 OPEN = ("/v1/health",)
-#: wrong keys of one address in a minute; then nobody from there is let in with one
+#: wrong keys of one address in a minute that are told so; a right key always opens
 WRONG_KEYS = 30
 #: what a body of JSON may hold: all of it is in memory at once
 LARGEST_JSON = 20 << 20
+#: bytes of the end of a body that are kept: a boundary has at most 70
+_TAIL = 256
 #: digits of a length that are read
 _DIGITS = 18
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
@@ -107,9 +109,6 @@ class Gate:
         """Why the request goes no further, None where it does."""
         if seen.path in OPEN:
             return None
-        wait = self._wrong.is_empty(seen.address)
-        if wait:
-            return _too_many(wait, "with wrong keys from this address")
         try:
             caller = await self._caller(_token(headers), seen.address)
         except Problem as problem:
@@ -135,8 +134,9 @@ class Gate:
         caller = await run_in_threadpool(find)
         if caller is not None:
             return caller
-        if token is not None:
-            self._wrong.take(address)
+        wait = 0.0 if token is None else self._wrong.take(address)
+        if wait:
+            raise _too_many(wait, "with wrong keys from this address")
         raise Problem(
             401,
             "there is no key" if token is None else "the key is unknown, revoked or out of date",
@@ -225,6 +225,7 @@ class _Body:
             if self._size > self._limit:
                 raise _too_large(self._limit)
             self._digest.update(body)
+            self._seen.tail = (self._seen.tail + body)[-_TAIL:]
         return message
 
     def told(self) -> None:

@@ -68,6 +68,19 @@ def seen(request: Request) -> Seen:
     return found
 
 
+def no_strangers(request: Request) -> None:
+    """Raises: Problem for a parameter that is not known: spelt wrong, it would ask for more than is meant."""
+    known = {param.alias for param in request.scope["route"].dependant.query_params}
+    for name in request.query_params:
+        if name not in known:
+            raise Problem(
+                422,
+                f"there is no parameter {name[:80]}",
+                where="query",
+                mend=f"it takes {', '.join(sorted(known))}" if known else "it takes none",
+            )
+
+
 def needs(right: str) -> Callable[[Request], Caller]:
     """A dependency that gives the caller, where their key has the right. Raises: Problem where it has not."""
 
@@ -143,12 +156,13 @@ async def asked_for(
     return job, is_new
 
 
-async def demand_entity(served: Here, caller: Caller, noted: Seen, entity: str) -> None:
-    """Raises: Problem alike for a legal entity that is not there and for one that is not the key's to see."""
+async def demand_known(served: Here, caller: Caller, noted: Seen, entity: str, run: int | None) -> None:
+    """Raises: Problem for a run that is not there, and alike for a legal entity that is not or is another key's."""
     noted.legal_entity = entity
 
     def look() -> None:
         with served.ledger() as store:
             reads.demand_entity(store, caller, entity)
+            reads.demand_run(store, run)
 
     await run_in_threadpool(look)

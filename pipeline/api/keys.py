@@ -144,4 +144,4 @@ def _digest(token: str) -> str:
     A key has 256 random bits: nobody finds it by trying, however fast the digest. A slow one, as for passwords, would
     only make every request slow.
     """
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

@@ -32,12 +32,6 @@ class Rate:
                 self._left = {one: self._left[one] for one in self._left if self._now(one) < self._most}
             return 0.0
 
-    def is_empty(self, name: str) -> float:
-        """The seconds to wait before one can be taken, 0 where one can; takes none."""
-        with self._lock:
-            left = self._now(name)
-            return 0.0 if left >= 1 else (1 - left) * 60 / self._most
-
     def _now(self, name: str) -> float:
         left, at = self._left.get(name, (float(self._most), self._clock()))
         return min(float(self._most), left + (self._clock() - at) * self._most / 60)

@@ -2,6 +2,7 @@
 
 # ruff: noqa: D101 - a model's name and its fields' descriptions say what it is
 
+from contextlib import suppress
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
@@ -20,9 +21,10 @@ def _day(value: Any) -> Any:
     """A day as ISO 8601 writes it, and nothing else that might be one."""
     if isinstance(value, date):
         return value
-    if not isinstance(value, str) or len(value) != len("2026-01-31"):
-        raise ValueError("it is no day: write YYYY-MM-DD")
-    return date.fromisoformat(value)
+    if isinstance(value, str) and len(value) == len("2026-01-31"):
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+    raise ValueError("it is no day: write YYYY-MM-DD")
 
 
 Day = Annotated[
@@ -30,7 +32,14 @@ Day = Annotated[
 ]
 #: a code or name as the ledger has them: no control characters
 Code = Annotated[str, StringConstraints(min_length=1, max_length=_LONGEST, pattern=r"^[^\x00-\x1f\x7f]+$")]
-RunNumber = Annotated[int, Field(ge=1, le=(1 << 53) - 1)]
+
+
+def _whole(value: Any) -> Any:
+    """A whole number, also where JSON writes it as 3.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+RunNumber = Annotated[int, Field(ge=1, le=(1 << 53) - 1), BeforeValidator(_whole)]
 
 
 class ProblemTold(Answer):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from pipeline.errors import (
     BrokenReferenceError,
@@ -170,9 +171,15 @@ def of_http(error: HTTPException, request: Request) -> Problem:
     """The problem of what the framework refuses by itself."""
     if isinstance(error, Problem):
         return error
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # Methods of one address may be those of several routes.
+        found = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+        allowed = sorted({method for route in found for method in getattr(route, "methods", None) or ()})
+        headers = {"Allow": ", ".join(allowed)}
     said = {
         404: f"there is nothing at {request.url.path}",
         405: f"{request.url.path} does not know {request.method}",
         400: "the body cannot be read",
     }
-    return Problem(error.status_code, said.get(error.status_code, str(error.detail)), headers=error.headers)
+    return Problem(error.status_code, said.get(error.status_code, str(error.detail)), headers=headers)

@@ -28,10 +28,10 @@ def asked_profile(settings: Settings, *, profile: str | None, format_name: str |
     if profile is not None:
         path = profile_files(settings.profiles).get(profile)
         if path is None:
-            raise Problem(422, f"there is no profile {profile}", where="body.profile", mend="see /v1/profiles")
+            raise Problem(404, f"there is no profile {profile}", where="body.profile", mend="see /v1/profiles")
         return load_profile(path)
     if format_name not in shipped():
-        raise Problem(422, f"there is no format {format_name}", where="body.format", mend="see /v1/formats")
+        raise Problem(404, f"there is no format {format_name}", where="body.format", mend="see /v1/formats")
     return Profile(name=str(format_name), format=str(format_name))
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import polars as pl
 
 from pipeline.api.paging import Cursor, page
-from pipeline.api.problems import not_found
+from pipeline.api.problems import Problem, not_found
 from pipeline.exports import export as exporting
 from pipeline.exports import record
 from pipeline.ledger.as_of import NOW, AsOf
@@ -33,20 +33,26 @@ _OF_THE_WHOLE = ("finding", "resolved")
 
 def known_entities(store: Store) -> set[str]:
     """The legal entities that the ledger has ever been told of."""
-    with ledger_session(store, kinds=("reference",)) as session:
-        found = session.query(
-            """
-            select distinct json_extract_string(row_json, '$.legal_entity') as legal_entity
-            from stored_reference where table_name = 'legal_entities'
-            """
-        )
-    return set(found["legal_entity"].to_list())
+    store.verify(["reference"])
+    files = store.files("reference")
+    if not files:
+        return set()
+    rows = pl.scan_parquet(files, extra_columns="ignore", missing_columns="insert", hive_partitioning=False, glob=False)
+    named = pl.col("row_json").str.json_path_match("$.legal_entity").alias("legal_entity")
+    return set(rows.filter(table_name="legal_entities").select(named).unique().collect()["legal_entity"].to_list())
 
 
 def demand_entity(store: Store, caller: Caller, entity: str | None) -> None:
     """Raises: Problem alike for a legal entity that is not there and for one that is not the key's to see."""
     if entity is not None and (not caller.may_see(entity) or entity not in known_entities(store)):
         raise not_found(f"legal entity {entity}")
+
+
+def demand_run(store: Store, run: int | None) -> int | None:
+    """The run. Raises: Problem where the ledger has no such run."""
+    if run is not None and not 1 <= run <= store.run:
+        raise Problem(404, f"the ledger has no run {run}", mend="see /v1/runs")
+    return run
 
 
 def seen(rows: pl.DataFrame, caller: Caller, entity: str | None) -> pl.DataFrame:
@@ -71,7 +77,7 @@ def told_balances(
     question = [look, entity, run, day]
     at = Cursor.of(cursor, question)
     demand_entity(store, caller, entity)
-    as_of = AsOf(run if at is None or at.run is None else at.run, day)
+    as_of = AsOf(demand_run(store, run if at is None or at.run is None else at.run), day)
     if store.run == 0 and as_of.run is None:
         as_of = NOW
     told = _LOOKS[look](store, entity=entity, as_of=as_of)
@@ -101,7 +107,7 @@ def quarantine(
     question = ["quarantine", entity, run, is_open]
     at = Cursor.of(cursor, question)
     demand_entity(store, caller, entity)
-    as_of = AsOf(run if at is None or at.run is None else at.run)
+    as_of = AsOf(demand_run(store, run if at is None or at.run is None else at.run))
     number = as_of.run_of(store)
     kinds = ("findings", "quarantine", "documents", "waiting", "payments")
     with ledger_session(store, as_of=as_of, kinds=kinds) as session:
@@ -164,10 +170,10 @@ def document(
     store: Store, caller: Caller, kind: str, name: str, *, entity: str | None, run: int | None
 ) -> dict[str, Any]:
     """The story of a document, as far as it is in legal entities that the caller may see. Raises: Problem."""
-    as_of = AsOf(run)
+    as_of = AsOf(demand_run(store, run))
     number = as_of.run_of(store)
     demand_entity(store, caller, entity)
-    with ledger_session(store, as_of=as_of) as session:
+    with ledger_session(store, as_of=as_of, kinds=("documents", "waiting")) as session:
         known = session.value(
             """
             select count(*) from (

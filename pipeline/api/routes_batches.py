@@ -49,8 +49,13 @@ def body_of(models: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
             "type": "array",
             "items": {
                 "type": "object",
-                "properties": {column.name: {**_CELL, "description": column.description} for column in columns(model)},
-                "required": [column.name for column in columns(model) if column.required],
+                "properties": {
+                    column.name: {
+                        **_CELL,
+                        "description": column.description + (" (required)" if column.required else ""),
+                    }
+                    for column in columns(model)
+                },
                 "additionalProperties": False,
             },
         }
@@ -109,7 +114,7 @@ async def post_batch(
     name = jobs.new_name()
     folder = served.work.folder(name)
     try:
-        digest = await tables_in(request, folder, tuple(MOVEMENTS))
+        digest = await tables_in(request, folder, MOVEMENTS)
         kind, lane = (BATCH_PREVIEW, jobs.PREVIEW) if preview else (BATCH, jobs.WRITE)
         what = {"on": (on or served.today()).isoformat()}
         entity = next(iter(caller.entities)) if caller.entities is not None and len(caller.entities) == 1 else None

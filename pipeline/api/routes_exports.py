@@ -26,7 +26,7 @@ from pipeline.api.here import (
     Reader,
     Served,
     asked_for,
-    demand_entity,
+    demand_known,
 )
 from pipeline.api.jobs import Asked
 from pipeline.api.keys import Caller
@@ -45,7 +45,7 @@ FileName = Annotated[str, Path(min_length=1, max_length=300, description="name o
 _LATER: dict[int | str, dict[str, Any]] = {
     202: {"model": JobTold, "description": "Not done yet: ask again where Location says"}
 }
-_BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_BYTES = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 _FILE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The file, of the kind that its name says", "content": _BYTES},
     206: {"description": "The part that Range asked for", "content": _BYTES},
@@ -121,7 +121,7 @@ def list_exports(
         )
 
 
-@router.get("/exports/{number}", operation_id="get_export", response_model=ExportTold)
+@router.get("/exports/{number:int}", operation_id="get_export", response_model=ExportTold)
 def get_export(*, served: Served, caller: Reader, number: Number) -> Any:
     """Tell what is recorded of an export."""
     with served.ledger() as store:
@@ -129,7 +129,7 @@ def get_export(*, served: Served, caller: Reader, number: Number) -> Any:
 
 
 @router.get(
-    "/exports/{number}/files/{name}",
+    "/exports/{number:int}/files/{name}",
     operation_id="download_file",
     response_class=Response,
     responses=_FILE,
@@ -144,7 +144,7 @@ def download_file(*, served: Served, caller: Exporter, request: Request, number:
 
 
 @router.head(
-    "/exports/{number}/files/{name}",
+    "/exports/{number:int}/files/{name}",
     operation_id="look_at_file",
     response_class=Response,
     responses=_FILE,
@@ -155,7 +155,7 @@ def look_at_file(*, served: Served, caller: Exporter, request: Request, number: 
     return _file(served, caller, request, number, name)
 
 
-@router.post("/exports/{number}/cancel", operation_id="cancel_export", response_model=ExportTold, responses=_LATER)
+@router.post("/exports/{number:int}/cancel", operation_id="cancel_export", response_model=ExportTold, responses=_LATER)
 async def cancel_export(
     *, served: Served, caller: Admin, noted: Noted, number: Number, prefer: Prefer = None
 ) -> Response:
@@ -233,7 +233,7 @@ async def _asked(
         raise Problem(
             422, f"profile {profile.name} names no legal entity", where="body.legal_entity", mend="name it here"
         )
-    await demand_entity(served, caller, noted, entity)
+    await demand_known(served, caller, noted, entity, body.as_of)
     what = body.model_dump(mode="json", by_alias=True) | {"legal_entity": entity}
     digest = _digest([kind, what])
     what["on"] = what["on"] or served.today().isoformat()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import uvicorn
 from starlette.testclient import TestClient
 
 from pipeline.api import keys
@@ -86,3 +90,25 @@ def month() -> dict[str, list[dict[str, str]]]:
         "advances": [advance("A1", employee="E1")],
         "payment_orders": [order("PO1", legal_entity="FR01")],
     }
+
+
+@contextlib.contextmanager
+def listening(settings: Settings) -> Iterator[str]:
+    """A real server of the installation on loopback, in a thread; gives its address."""
+    config = uvicorn.Config(create_app(settings), log_level="critical", lifespan="on", timeout_graceful_shutdown=5)
+    server = uvicorn.Server(config)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        deadline = time.monotonic() + 30
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            assert time.monotonic() < deadline, "the server is not there in time"
+            time.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(30)
+            assert not thread.is_alive(), "the server did not end"
