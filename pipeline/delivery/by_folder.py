@@ -29,13 +29,14 @@ class FolderChannel:
 
     def __init__(self, destination: FolderDestination) -> None:
         self._destination = destination
+        self.folder = destination.folder
 
     def deliver(self, parcel: Parcel, steps: Steps) -> None:
         """Copies what has no receipt yet: see `Channel.deliver`."""
         root = self._destination.path
         if self._destination.existing and not root.is_dir():
             raise TryAgainError("the directory is not there", where=str(root), mend="make it, or mount the share")
-        folder = root / folder_for(parcel, self._destination.folder)
+        folder = root / folder_for(parcel, self.folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for file in parcel.files:

@@ -130,13 +130,20 @@ class EmailDestination(_Destination):
 
 
 class BucketDestination(_Destination):
-    """An S3-compatible bucket. endpoint: of another service than Amazon's. Without secrets: the environment's own."""
+    """An S3-compatible bucket. endpoint: of another service than Amazon's. Without secrets: the environment's own.
+
+    timeout_seconds: of a request, and so of a file. after_unclear: what is done when the connection broke before the
+    server's answer and the object is not there: `send` writes it (again), `ask` leaves it to a person, for a bucket
+    whose objects are taken away as soon as they appear.
+    """
 
     by: Literal["s3"]
     bucket: str
     folder: str = ""
     endpoint: str | None = None
     region: str | None = None
+    timeout_seconds: Annotated[float, Field(gt=0)] = 300
+    after_unclear: Literal["ask", "send"] = "send"
     access_key_secret: SecretName | None = None
     secret_key_secret: SecretName | None = None
 
