@@ -117,7 +117,7 @@ def test_large_files_are_put_elsewhere_and_linked(server: MailServer, tmp_path: 
     assert not message.is_multipart()
     text = message.get_content()
     first, second = made.files
-    assert f"grand livre é.csv: https://files.example/x/FR01/2026/grand%20livre%20%C3%A9.csv (60,000 bytes" in text
+    assert "grand livre é.csv: https://files.example/x/FR01/2026/grand%20livre%20%C3%A9.csv (60,000 bytes" in text
     assert first.sha256 in text
     assert second.sha256 in text
     assert sorted(path.name for path in share.rglob("*.csv")) == ["grand livre é.csv"], (
