@@ -146,8 +146,8 @@ pre-commit: install ## Have git run the linters before each commit
 
 .PHONY: system-packages
 system-packages: ## Install the programs that some tests call (Debian, as root); those tests are skipped without
-	@missing=""; for program in xmllint hledger ledger soffice strace; do \
-		command -v $$program >/dev/null || missing="$$missing $$program"; \
+	@missing=""; for program in xmllint hledger ledger soffice strace sshd; do \
+		PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; \
 	done; \
 	if [ -z "$$missing" ]; then \
 		echo "system packages: all there"; \
@@ -157,5 +157,5 @@ system-packages: ## Install the programs that some tests call (Debian, as root);
 		echo "system packages: installing$$missing"; \
 		export DEBIAN_FRONTEND=noninteractive; \
 		timeout 300 apt-get update -qq && timeout 900 apt-get install -qq -y --no-install-recommends \
-			libxml2-utils hledger ledger libreoffice-calc-nogui strace </dev/null >/dev/null; \
+			libxml2-utils hledger ledger libreoffice-calc-nogui strace openssh-server </dev/null >/dev/null; \
 	fi
