@@ -91,8 +91,10 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url="/v1/openapi.json",
         redirect_slashes=False,
     )
+    app.state.routes = list(app.routes)
     for module in (routes_exports, routes_ledger, routes_batches, routes_system):
         app.include_router(module.router, dependencies=[Depends(no_strangers)])
+        app.state.routes.extend(module.router.routes)
     _tell_problems(app, settings)
     app.add_middleware(_Gated, owner=app)
     return app

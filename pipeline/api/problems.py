@@ -174,7 +174,7 @@ def of_http(error: HTTPException, request: Request) -> Problem:
     headers = error.headers
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         # Methods of one address may be those of several routes.
-        found = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+        found = [route for route in request.app.state.routes if route.matches(request.scope)[0] is not Match.NONE]
         allowed = sorted({method for route in found for method in getattr(route, "methods", None) or ()})
         headers = {"Allow": ", ".join(allowed)}
     said = {

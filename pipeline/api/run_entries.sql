@@ -4,7 +4,7 @@ select
     legal_entity,
     journal,
     any_value(currency) as currency,
-    count(distinct journal_code, fiscal_year, entry_number) as entries,
+    count(distinct [journal_code, fiscal_year::varchar, entry_number::varchar]) as entries,
     count(*) as lines,
     sum(debit)::decimal(18, 4) as amount
 from stored_entry_lines

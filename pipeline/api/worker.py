@@ -111,9 +111,14 @@ class Worker:
         """What becomes of a job that was cut off: it is done, or it is begun again; it is never done twice."""
         try:
             result = self._work.found(job)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the job must not be lost
+        except Exception as error:  # noqa: BLE001 - whatever it is, the server has to start and nothing is done twice
             logs.log().error("job not looked up", job=job.job, what=str(error))
-            jobs.wait_again(self._desk, job.job)
+            unclear = Problem(
+                500,
+                "the server ended while it did this, and whether it is done cannot be told: the ledger cannot be read",
+                mend="mend the ledger (`lettrage check`), then look in /v1/runs and /v1/exports before asking again",
+            )
+            self._finish(job, problem=unclear)
             return
         if result is not None:
             self._finish(job, result=result)

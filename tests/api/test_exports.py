@@ -55,7 +55,9 @@ def test_it_is_what_the_command_makes(client: TestClient, company: Served, tmp_p
 
 
 @pytest.mark.parametrize("spoilt", ["gone", "changed"])
-def test_a_file_that_is_not_there_or_was_changed_is_made_again(client: TestClient, company: Served, spoilt: str) -> None:
+def test_a_file_that_is_not_there_or_was_changed_is_made_again(
+    client: TestClient, company: Served, spoilt: str
+) -> None:
     href = client.get("/v1/exports/1").json()["files"][0]["href"]
     content = client.get(href).content
     folder = company.directory / "state" / "made" / "1"

@@ -86,7 +86,9 @@ def test_a_key_opens_on_its_last_day_and_not_after(state: sqlite3.Connection) ->
 
 
 @pytest.mark.parametrize(("rights", "entities"), [([], ["*"]), (["fly"], ["*"]), (["read"], [])])
-def test_a_key_that_would_open_nothing_is_not_made(state: sqlite3.Connection, rights: list[str], entities: list[str]) -> None:
+def test_a_key_that_would_open_nothing_is_not_made(
+    state: sqlite3.Connection, rights: list[str], entities: list[str]
+) -> None:
     with pytest.raises(UsageError):
         keys.add(state, "erp", rights=rights, entities=entities)
 

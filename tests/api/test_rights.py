@@ -10,7 +10,6 @@ from tests.api.support import Served, bearer
 from tests.support import advance, expense, report
 
 if TYPE_CHECKING:
-
     from starlette.testclient import TestClient
 
 ENTITIES = ("FR01", "BE01", "TN01")
