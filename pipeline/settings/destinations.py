@@ -116,7 +116,7 @@ class EmailDestination(_Destination):
     cc: list[str] = []
     bcc: list[str] = []
     subject: str = "$legal_entity: $profile $period"
-    text: str = "The files of export $export ($entries entries, $period) of $entity_name:\n\n$files\n"
+    text: str = "The files of $subject ($entries entries, $period) of $entity_name:\n\n$files\n"
     attach_up_to_mb: Annotated[float, Field(ge=0)] = 10
     link_by: str | None = None
     link_base: str | None = None

@@ -12,6 +12,7 @@ from pipeline.delivery.parcel import Channel, Parcel, ParcelFile, Receipt
 from pipeline.errors import TryAgainError
 
 FACTS = {
+    "subject": "export 12",
     "legal_entity": "FR01",
     "entity_name": "Alpha",
     "profile": "csv",
