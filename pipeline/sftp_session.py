@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import logging
 import os
 import re
 import socket
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 _BLOCK = 32 * 1024
 _UNDER_WAY = 16
 _OTHERS = stat.S_IRWXO | stat.S_IWGRP
+# What goes wrong is raised; besides, the library would print it, with a traceback.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 Server: TypeAlias = "SftpDestination | SftpSource"
 

@@ -92,8 +92,9 @@ def carry(parcel: Parcel, steps: Steps, place: Place) -> None:
     for file in files:
         try:
             said = _carried(parcel, file, steps, place)
-        except FileNotFoundError:
-            raise TryAgainError("a file went away meanwhile", where=place.address(place.path(file.name))) from None
+        except FileNotFoundError as error:
+            address = place.address(place.path(file.name))
+            raise TryAgainError(f"a file or folder is not there any more ({error})", where=address) from None
         address = place.address(place.path(file.name))
         steps.arrived(Receipt(file.name, address, file.size, file.sha256, datetime.now(UTC), said))
 
