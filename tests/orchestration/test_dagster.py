@@ -122,10 +122,10 @@ class Books:
         self.instance.add_dynamic_partitions("batches", [name])
         return self.execute("post_batch", name)
 
-    def export(self, entity: str, month: str, **options: Any) -> Any:
+    def export(self, entity: str, month: str, *, expect: bool = True, **options: Any) -> Any:
         key = dagster.MultiPartitionKey({"legal_entity": entity, "month": month})
         config = {"ops": {"exports__csv": {"config": options}}} if options else None
-        return self.execute("month_end", key, config=config)
+        return self.execute("month_end", key, config=config, expect=expect)
 
     def files(self) -> dict[str, str]:
         out = self.directory / "out"
@@ -224,6 +224,22 @@ def test_what_comes_later_to_a_month_waits_until_somebody_asks(project: dict[str
 
 
 @pytest.mark.slow
+def test_nothing_is_exported_from_a_ledger_that_does_not_hold(project: dict[str, ModuleType], tmp_path: Path) -> None:
+    with dagster.DagsterInstance.ephemeral() as instance:
+        books = Books(project, tmp_path, instance)
+        books.arrives("batch-1")
+        books.post("batch-1")
+        segment = next((tmp_path / "store" / "kind=open_lines").glob("*.parquet"))
+        content = bytearray(segment.read_bytes())
+        content[len(content) // 2] ^= 1
+        segment.write_bytes(content)
+        done = books.export("FR01", "2026-01-01", expect=False)
+        assert not checks(done)["files_are_whole"].passed
+        assert not done.get_asset_materialization_events()
+        assert books.files() == {}
+
+
+@pytest.mark.slow
 def test_the_sensor_asks_for_one_batch_after_another(project: dict[str, ModuleType], tmp_path: Path) -> None:
     with dagster.DagsterInstance.ephemeral() as instance:
         books = Books(project, tmp_path, instance)
@@ -234,6 +250,13 @@ def test_the_sensor_asks_for_one_batch_after_another(project: dict[str, ModuleTy
         assert [one.partition_key for one in books.requests()] == ["batch-1"]
         books.execute("post_batch", "batch-1")
         assert [one.partition_key for one in books.requests()] == ["batch-2"]
+        books.arrives("batch-3")
+        at = datetime(2026, 4, 2, 2, tzinfo=UTC)
+    (tmp_path / "home").mkdir()
+    with dagster.DagsterInstance.local_temp(str(tmp_path / "home"), {"telemetry": {"enabled": False}}) as instance:
+        context = dagster.build_schedule_context(instance, scheduled_execution_time=at)
+        asked = list(project["definitions"].nightly(context, lettrage=books.lettrage))
+        assert [one.partition_key for one in asked] == ["batch-1", "batch-2", "batch-3"]
 
 
 def test_the_month_s_end_asks_for_every_entity(project: dict[str, ModuleType], tmp_path: Path) -> None:

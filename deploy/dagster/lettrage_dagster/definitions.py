@@ -43,9 +43,9 @@ SPAWNED = multiprocess_executor.configured({"start_method": {"spawn": {}}, "max_
 
 POSTING = AssetSelection.groups("reference", "batch", "ledger")
 post_batch = define_asset_job("post_batch", POSTING, description="A batch into the ledger, its tables and its checks.")
-month_end = define_asset_job(
-    "month_end", AssetSelection.groups("exports"), description="The files of a legal entity and month."
-)
+# The checks come along: they block, so that no file is made of a ledger that does not hold.
+EXPORTING = AssetSelection.groups("exports") | AssetSelection.checks(ledger.invariants, ledger.control_totals)
+month_end = define_asset_job("month_end", EXPORTING, description="The files of a legal entity and month.")
 
 
 def _waiting(context: SensorEvaluationContext | ScheduleEvaluationContext, lettrage: Lettrage) -> list[str]:

@@ -8,6 +8,7 @@ import calendar
 import os
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def export_asset(profile: Profile) -> AssetsDefinition:
     def made(context: AssetExecutionContext, config: ExportConfig, lettrage: Lettrage) -> MaterializeResult:
         entity, first, last = period_of(context.partition_key)
         out = lettrage.folder(entity, f"{first:%Y-%m}")
-        asked = {"profile": profile, "entity": entity, "first": first, "last": last, "on": lettrage.today, "out": out}
+        take = partial(export, profile=profile, entity=entity, first=first, last=last, on=lettrage.today, out=out)
         with told():
             ledger = lettrage.opened()
             recorded = _recorded(ledger, profile, entity, first, last)
@@ -92,8 +93,8 @@ def export_asset(profile: Profile) -> AssetsDefinition:
             context.log.info("%d recorded exports were written again", len(results))
             if not results or config.supplement:
                 pay = paid_by_export(legal_entity=entity, created_on=last, on=lettrage.today)
-                results.append(export(ledger, **asked, pay=pay))
-            waiting = export(lettrage.opened(), **asked, preview=True).entries
+                results.append(take(ledger, pay=pay))
+            waiting = take(lettrage.opened(), preview=True).entries
             checks = _checks(lettrage.opened(), [one for one in results if one.number is not None], out, waiting)
         return _told_of(results, out, checks)
 
