@@ -98,8 +98,12 @@ class _Taking:
     def take(self, place: _Place, drop: str) -> SyncResult:
         """Takes a drop: its fate is written down before it is moved away."""
         result = self._synced(place.fetched(drop))
-        if self.preview:
-            return result
+        if not self.preview:
+            self._written_down(drop, result)
+            place.put_away(drop, result.error_files)
+        return result
+
+    def _written_down(self, drop: str, result: SyncResult) -> None:
         row = {
             "source": self.name,
             "name": drop,
@@ -114,8 +118,6 @@ class _Taking:
         self.state.execute(
             f"insert into drops ({', '.join(row)}) values ({', '.join('?' for _ in row)})", tuple(row.values())
         )
-        place.put_away(drop, result.error_files)
-        return result
 
     def _synced(self, path: Path) -> SyncResult:
         told = f"{self.name}/{path.name}"
