@@ -618,7 +618,10 @@ def _carrier(config: Path, store: Path | str) -> Callable[[str, tuple[str, ...]]
 
 
 def _tell(said: str) -> None:
-    click.echo(f"lettrage: {said}", err=True)
+    if logs.is_json():
+        logs.log().info("note", text=said)
+    else:
+        click.echo(f"lettrage: {said}", err=True)
 
 
 def _end_delivery(ctx: click.Context, outcomes: list[Any]) -> None:

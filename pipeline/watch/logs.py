@@ -16,7 +16,7 @@ import threading
 import time
 import uuid
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 if TYPE_CHECKING:
@@ -167,15 +167,16 @@ def _logger(out: TextIO, secrets: Callable[[], Iterable[str]]) -> Any:
 
     from pipeline.watch.redact import Redactor  # noqa: PLC0415 - as above
 
+    is_utf8 = (getattr(out, "encoding", None) or "").lower() in ("utf-8", "utf8")
     return structlog.wrap_logger(
-        structlog.WriteLogger(out),
+        structlog.WriteLogger(_Patient(out)),  # type: ignore[arg-type]  # it writes and flushes, nothing else
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             Redactor(secrets),
             _in_order,
-            structlog.processors.JSONRenderer(serializer=json.dumps, ensure_ascii=False),
+            structlog.processors.JSONRenderer(serializer=json.dumps, ensure_ascii=not is_utf8),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         context_class=dict,
@@ -208,6 +209,25 @@ class _Handler(logging.Handler):
         except (TypeError, ValueError):  # a library's format and arguments that do not go together
             said = str(record.msg)
         getattr(log(), level)(said, **fields)
+
+
+class _Patient:
+    """A stream that takes a line at a time, and drops what it cannot write: whoever reads logs may be gone or full.
+
+    The work goes on, for its result is in the ledger and its exit code.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._lock = threading.Lock()
+
+    def write(self, text: str) -> None:
+        with self._lock, suppress(OSError, ValueError):
+            self._out.write(text)
+
+    def flush(self) -> None:
+        with self._lock, suppress(OSError, ValueError):
+            self._out.flush()
 
 
 class _Strays(io.TextIOBase):

@@ -6,16 +6,17 @@ A secret is known by the name of its field, by its type, by its value where it w
 
 from __future__ import annotations
 
+import math
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, time
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 #: what stands in place of a secret
 HIDDEN = "***"
@@ -104,7 +105,7 @@ def _plain(name: str, value: Any, hidden: list[str]) -> Any:  # noqa: PLR0911 - 
         return HIDDEN
     if isinstance(value, Enum):
         return _plain(name, value.value, hidden)
-    if isinstance(value, (int, float)):
+    if isinstance(value, (int, float)) and math.isfinite(value):
         return HIDDEN if str(value) in hidden else value
     if isinstance(value, (date, datetime, time)):
         return value.isoformat()
@@ -112,9 +113,12 @@ def _plain(name: str, value: Any, hidden: list[str]) -> Any:  # noqa: PLR0911 - 
         return f"{len(value)} bytes"
     if isinstance(value, Mapping):
         return {_text(str(key), hidden): _plain(str(key), one, hidden) for key, one in value.items()}
-    if isinstance(value, Iterable) and not isinstance(value, str):
+    if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain("", one, hidden) for one in value]
-    return _text(str(value), hidden)
+    try:
+        return _text(str(value), hidden)
+    except Exception:  # noqa: BLE001 - an object that cannot say what it is must not end the work
+        return f"<{type(value).__name__}>"
 
 
 def _is_secret(name: str) -> bool:

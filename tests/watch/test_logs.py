@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -287,6 +288,30 @@ def test_uvicorn_is_told_to_keep_its_handlers_to_itself(capsys: pytest.CaptureFi
         uvicorn.Config("no:app", **logs.for_uvicorn())
         logging.getLogger("uvicorn.access").info('127.0.0.1 - "GET /runs HTTP/1.1" 200')
     assert json.loads(capsys.readouterr().err)["logger"] == "uvicorn.access"
+
+
+class Gone(io.StringIO):
+    """A reader of logs that has gone."""
+
+    def write(self, _: str) -> int:
+        raise BrokenPipeError
+
+
+def test_a_reader_of_logs_that_has_gone_stops_nothing() -> None:
+    with logs.as_json(stream=Gone()):
+        logs.log().info("said to nobody")
+        sys.stderr.write("nor this\n")
+
+
+@pytest.mark.parametrize(("encoding", "written"), [("utf-8", "é".encode()), ("iso-8859-1", b"\\u00e9")])
+def test_events_are_utf8_wherever_they_go(encoding: str, written: bytes) -> None:
+    content = io.BytesIO()
+    stream = io.TextIOWrapper(content, encoding=encoding)
+    with logs.as_json(stream=stream):
+        logs.log().info("note", text="é")
+    assert written in content.getvalue()
+    assert json.loads(content.getvalue())["text"] == "é"
+    stream.detach()
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from pipeline.watch.redact import HIDDEN, Redactor, without_secrets
 
@@ -154,3 +154,18 @@ JSON = st.recursive(
 def test_no_value_anywhere_shows_a_secret(event: dict[str, object], secret: str) -> None:
     hidden = plain((secret,), **event, said=f"<{secret}>", more=[{"x": [f"{secret}{secret}"]}])
     assert secret not in json.dumps(hidden)
+
+
+def test_what_json_cannot_say_is_text_and_what_cannot_speak_has_a_name() -> None:
+    class Mute:
+        def __str__(self) -> str:
+            raise ValueError("no")
+
+    written = plain(nan=float("nan"), mute=Mute(), rows=iter([SECRET]), model=Account(password=SECRET))
+    assert written["nan"] == "nan"
+    assert written["mute"] == "<Mute>"
+    assert SECRET not in json.dumps(written)
+
+
+class Account(BaseModel):
+    password: str
