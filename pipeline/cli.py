@@ -1165,14 +1165,16 @@ def explain(
 @main.command()
 @_config
 @click.option("--host", default=None, help="The address to listen on.  [default: that of the settings]")
-@click.option("--port", type=click.IntRange(1, 65535), default=None, help="The port.  [default: that of the settings]")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=None, help="The port; 0 is any.  [default: the settings']"
+)
 def serve(config: Path, host: str | None, port: int | None) -> None:
     """Serve the API: exports, balances, batches over HTTP (docs/api.md)."""
     from pipeline.api.server import serve as serve_api
     from pipeline.settings.settings import load_settings
 
     settings = load_settings(config)
-    serve_api(settings, host=host or settings.api.host, port=port or settings.api.port)
+    serve_api(settings, host=host or settings.api.host, port=settings.api.port if port is None else port)
 
 
 @main.group()

@@ -161,7 +161,9 @@ def test_what_ends_the_server_again_and_again_is_given_up(company: Served, opene
     assert record.next_number(Store.open(company.store)) == 3
 
 
-def test_what_cannot_be_looked_up_is_not_done_again(company: Served, opened: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_looked_up_is_not_done_again(
+    company: Served, opened: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work = working(company)
     name = queued(opened, EXPORT, EXPORTED).job
     begun(opened, work)
