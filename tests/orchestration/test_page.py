@@ -31,9 +31,10 @@ def events_of(*arguments: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in result.stderr.splitlines()]
 
 
-@pytest.fixture
-def told(tmp_path: Path) -> list[dict[str, object]]:
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
     """The events of commands that end in all ways."""
+    tmp_path = tmp_path_factory.mktemp("told")
     company = Company(tmp_path)
     write(tmp_path / "reference", company.reference)
     write(

@@ -22,32 +22,58 @@ from tests.support import Company, expense, order, report
 client = pytest.importorskip("openlineage.client", reason="the extra lineage is not installed")
 
 
+#: variables by which the machine that tests run on may send its own events somewhere
+VARIABLES = ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG", "OPENLINEAGE__TRANSPORT", "LETTRAGE_CONFIG")
+SETTINGS = 'store = "store"\n[lineage]\nfile = "lineage/events.jsonl"\nnamespace = "acme"\n'
+
+
 @pytest.fixture(autouse=True)
 def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine that tests run on may send its own events somewhere."""
-    for name in ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG", "OPENLINEAGE__TRANSPORT", "LETTRAGE_CONFIG"):
+    for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture
-def company(tmp_path: Path) -> Company:
-    (tmp_path / "lettrage.toml").write_text(
-        'store = "store"\n[lineage]\nfile = "lineage/events.jsonl"\nnamespace = "acme"\n'
-    )
-    return Company(tmp_path)
-
-
-def settings(company: Company) -> tuple[str, str]:
-    return "--config", str(company.directory / "lettrage.toml")
-
-
-def posted(company: Company, *options: str) -> dict[str, Any]:
-    return company.run(expense_reports=[report()], expenses=[expense()], payment_orders=[order()], options=options)
-
-
-def told(company: Company) -> list[dict[str, Any]]:
-    path = company.directory / "lineage" / "events.jsonl"
+def events(directory: Path) -> list[dict[str, Any]]:
+    path = directory / "lineage" / "events.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+class Story:
+    """What was told of a company's first day: two runs, an export and the same again, a dump, a run that fails."""
+
+    def __init__(self, directory: Path) -> None:
+        (directory / "lettrage.toml").write_text(SETTINGS)
+        self.company = company = Company(directory)
+        settings = ("--config", str(directory / "lettrage.toml"))
+        first = {"expense_reports": [report()], "expenses": [expense()], "payment_orders": [order()]}
+        self.ran = company.run(**first, options=settings)
+        self.tables = company.dump()
+        company.run(expense_reports=[report("R2")], expenses=[expense("R2")], options=settings)
+        for arguments in (("--format", "csv", "--entity", "FR01"), ("--again", "1")):
+            done = company.invoke("export", *arguments, "--out", str(directory / "out"), *settings)
+            assert done.exit_code == 0, done.output
+        assert company.invoke("dump", "--out", str(directory / "tables"), *settings).exit_code == 0
+        company.reference = {**company.reference, "employees": []}
+        company.run(options=settings, expect=(2,))
+        self.events = events(directory)
+        self.run, self.second, self.export, self.again, self.dump, self.failure = zip(
+            self.events[::2], self.events[1::2], strict=True
+        )
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in VARIABLES:
+            patch.delenv(name, raising=False)
+        return Story(tmp_path_factory.mktemp("story"))
+
+
+def dumped(story: Story, directory: Path, *before: str, **variables: str) -> Result:
+    """Gives the least of the commands that are told of, in a folder with settings that nobody has named."""
+    (directory / "lettrage.toml").write_text(SETTINGS)
+    arguments = ["dump", "--store", str(story.company.store), "--out", str(directory / "tables"), "--json"]
+    return CliRunner().invoke(main, [*before, *arguments], env=variables)
 
 
 def rows(datasets: list[dict[str, Any]], kind: str) -> dict[str, int | None]:
@@ -61,9 +87,8 @@ def tags(event: dict[str, Any]) -> dict[str, str]:
     return {one["key"]: one["value"] for one in event["run"]["facets"]["tags"]["tags"] if one["source"] == "LETTRAGE"}
 
 
-def test_a_run_tells_what_it_read_and_what_it_added(company: Company) -> None:
-    ran = posted(company, *settings(company))
-    start, complete = told(company)
+def test_a_run_tells_what_it_read_and_what_it_added(story: Story) -> None:
+    start, complete = story.run
     assert [(one["eventType"], one["job"]["namespace"], one["job"]["name"]) for one in (start, complete)] == [
         ("START", "acme", "lettrage.run"),
         ("COMPLETE", "acme", "lettrage.run"),
@@ -79,72 +104,50 @@ def test_a_run_tells_what_it_read_and_what_it_added(company: Company) -> None:
         "payment_orders": 1,
     }
     assert {one["namespace"] for one in complete["inputs"]} == {"file"}
-    tables = company.dump()
     added = rows(complete["outputs"], "output")
-    assert added["entry_lines"] == len(tables["entry_lines"])
-    assert added["payments"] == len(tables["payments"])
+    assert added["entry_lines"] == len(story.tables["entry_lines"])
+    assert added["payments"] == len(story.tables["payments"])
     assert tags(complete)["run"] == "1"
-    assert tags(complete)["chain_digest"] == ran["chain_digest"]
+    assert tags(complete)["chain_digest"] == story.ran["chain_digest"]
 
 
-def test_what_a_second_run_added_is_its_own(company: Company) -> None:
-    posted(company)
-    company.run(expense_reports=[report("R2")], expenses=[expense("R2")], options=settings(company))
-    assert rows(told(company)[-1]["outputs"], "output")["entry_lines"] == 2
+def test_what_a_second_run_added_is_its_own(story: Story) -> None:
+    assert rows(story.second[1]["outputs"], "output")["entry_lines"] == 2
 
 
-def test_tables_have_their_columns_with_types_and_meanings(company: Company) -> None:
-    posted(company, *settings(company))
-    table = next(one for one in told(company)[-1]["inputs"] if one["name"].endswith("/expenses"))
+def test_tables_have_their_columns_with_types_and_meanings(story: Story) -> None:
+    table = next(one for one in story.run[1]["inputs"] if one["name"].endswith("/expenses"))
     fields = {one["name"]: one for one in table["facets"]["schema"]["fields"]}
     assert fields["gross"]["type"] == "amount"
     assert fields["gross"]["description"]
 
 
-def test_an_export_tells_its_files_and_again_the_same(company: Company) -> None:
-    posted(company)
-    out = company.directory / "out"
-    for arguments in (("--format", "csv", "--entity", "FR01"), ("--again", "1")):
-        assert company.invoke("export", *arguments, "--out", str(out), *settings(company)).exit_code == 0
-    start, complete, _, again = told(company)
+def test_an_export_tells_its_files_and_again_the_same(story: Story) -> None:
+    (start, complete), (_, again) = story.export, story.again
     assert start["job"]["name"] == complete["job"]["name"] == again["job"]["name"] == "lettrage.export.csv"
     assert complete["run"]["runId"] != again["run"]["runId"]
     (file,) = complete["outputs"]
-    path = Path(file["name"])
-    assert file["outputFacets"]["outputStatistics"]["size"] == path.stat().st_size
+    assert file["outputFacets"]["outputStatistics"]["size"] == Path(file["name"]).stat().st_size
     assert complete["outputs"] == again["outputs"]
-    assert rows(complete["inputs"], "input")["entry_lines"] == 4
-    assert tags(complete) == {"run": "1", "legal_entity": "FR01", "export_number": "1"}
+    assert rows(complete["inputs"], "input")["entry_lines"] == 6
+    assert tags(complete) == {"run": "2", "legal_entity": "FR01", "export_number": "1"}
 
 
-def test_a_dump_tells_its_tables(company: Company) -> None:
-    posted(company)
-    out = company.directory / "tables"
-    assert company.invoke("dump", "--out", str(out), *settings(company)).exit_code == 0
-    complete = told(company)[-1]
-    assert complete["job"]["name"] == "lettrage.dump"
-    assert rows(complete["outputs"], "output")["entry_lines.parquet"] == 4
+def test_a_dump_tells_its_tables(story: Story) -> None:
+    assert story.dump[1]["job"]["name"] == "lettrage.dump"
+    assert rows(story.dump[1]["outputs"], "output")["entry_lines.parquet"] == 6
 
 
-def test_a_failure_is_told_with_its_error(company: Company) -> None:
-    reference = company.reference
-    company.reference = {**reference, "employees": []}
-    assert "error" in company.run(options=settings(company), expect=(2,))
-    start, fail = told(company)
+def test_a_failure_is_told_with_its_error(story: Story) -> None:
+    start, fail = story.failure
     assert (start["eventType"], fail["eventType"]) == ("START", "FAIL")
     assert "employees" in fail["run"]["facets"]["errorMessage"]["message"]
     assert start["run"]["runId"] == fail["run"]["runId"]
 
 
-def test_the_events_are_what_the_client_s_own_models_take(company: Company) -> None:
+def test_the_events_are_what_the_client_s_own_models_take(story: Story) -> None:
     event_v2 = import_module("openlineage.client.event_v2")
     generated = import_module("openlineage.client.generated")
-    posted(company, *settings(company))
-    company.invoke(
-        "export", "--format", "csv", "--entity", "FR01", "--out", str(company.directory / "out"), *settings(company)
-    )
-    company.reference = {**company.reference, "employees": []}
-    company.run(options=settings(company), expect=(2,))
     models = {
         model._get_schema(): model
         for module in iter_modules(generated.__path__)
@@ -162,7 +165,7 @@ def test_the_events_are_what_the_client_s_own_models_take(company: Company) -> N
             assert name.replace("_", "").lower() in model.__name__.lower()
             seen.add(type(made).__name__)
 
-    for one in told(company):
+    for one in story.events:
         hold(one["run"]["facets"])
         hold(one["job"]["facets"])
         for dataset in one["inputs"]:
@@ -190,54 +193,40 @@ def test_the_events_are_what_the_client_s_own_models_take(company: Company) -> N
     }
 
 
-def test_it_is_off_by_default_and_for_previews(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(company.directory)  # where a lettrage.toml lies that nobody named
-    posted(company)
-    posted(company, "--preview", *settings(company))
-    assert company.invoke("export", "--format", "csv", "--entity", "FR01", "--out", "out").exit_code == 0
-    assert told(company) == []
+def test_it_is_off_by_default(story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where a lettrage.toml lies that nobody named
+    assert dumped(story, tmp_path).exit_code == 0
+    arguments = ["export", "--store", str(story.company.store), "--format", "parquet", "--entity", "FR01", "--preview"]
+    assert CliRunner().invoke(main, [*arguments, "--config", "lettrage.toml"]).exit_code == 0
+    assert events(tmp_path) == []
 
 
-def test_the_environment_names_the_settings(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LETTRAGE_CONFIG", str(company.directory / "lettrage.toml"))
-    posted(company)
-    assert [one["eventType"] for one in told(company)] == ["START", "COMPLETE"]
+def test_the_environment_names_the_settings(story: Story, tmp_path: Path) -> None:
+    dumped(story, tmp_path, LETTRAGE_CONFIG=str(tmp_path / "lettrage.toml"))
+    assert [one["eventType"] for one in events(tmp_path)] == ["START", "COMPLETE"]
 
 
-def test_the_variables_of_openlineage_are_enough(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = company.directory / "elsewhere.jsonl"
-    monkeypatch.setenv(
-        "OPENLINEAGE__TRANSPORT", json.dumps({"type": "file", "log_file_path": str(file), "append": True})
-    )
-    monkeypatch.setenv("OPENLINEAGE_NAMESPACE", "theirs")
-    posted(company)
+def test_the_variables_of_openlineage_are_enough(story: Story, tmp_path: Path) -> None:
+    file = tmp_path / "elsewhere.jsonl"
+    transport = json.dumps({"type": "file", "log_file_path": str(file), "append": True})
+    variables = {"OPENLINEAGE__TRANSPORT": transport, "OPENLINEAGE_NAMESPACE": "theirs"}
+    dumped(story, tmp_path, **variables)
     assert [json.loads(line)["job"]["namespace"] for line in file.read_text().splitlines()] == ["theirs", "theirs"]
-    monkeypatch.setenv("OPENLINEAGE_DISABLED", "true")
-    posted(company)
+    dumped(story, tmp_path, **variables, OPENLINEAGE_DISABLED="true")
     assert len(file.read_text().splitlines()) == 2
 
 
-def test_what_goes_wrong_with_it_is_one_warning_and_the_run_is_made(company: Company) -> None:
-    (company.directory / "lineage").write_text("a file where a folder should be")
-    result = run_once(company)
+@pytest.mark.parametrize("format_of_logs", ["text", "json"])
+def test_what_goes_wrong_with_it_is_one_warning_and_the_work_is_done(
+    story: Story, tmp_path: Path, format_of_logs: str
+) -> None:
+    (tmp_path / "lineage").write_text("a file where a folder should be")
+    config = {"LETTRAGE_CONFIG": str(tmp_path / "lettrage.toml")}
+    result = dumped(story, tmp_path, "--log-format", format_of_logs, **config)
     assert result.exit_code == 0
-    assert json.loads(result.stdout)["run"] == 1
-    assert len([line for line in result.stderr.splitlines() if "lineage" in line]) == 1
-    company.check()
-
-
-def run_once(company: Company, *before: str) -> Result:
-    posted(company, "--preview")  # writes the tables
-    places = ["--reference", f"{company.directory}/run-1/reference", "--batch", f"{company.directory}/run-1/batch"]
-    arguments = ["run", *places, "--store", str(company.store), "--on", "2026-03-01", "--json", *settings(company)]
-    return CliRunner().invoke(main, [*before, *arguments])
-
-
-def test_the_warning_is_an_event_where_events_are_wanted(company: Company) -> None:
-    (company.directory / "lineage").write_text("a file where a folder should be")
-    result = run_once(company, "--log-format", "json")
-    told_of = [json.loads(line) for line in result.stderr.splitlines()]
-    assert [one["level"] for one in told_of if one["event"] == "lineage"] == ["warning"]
+    assert json.loads(result.stdout)["entry_lines"] == 6
+    (said,) = [line for line in result.stderr.splitlines() if "lineage could not be told" in line]
+    assert format_of_logs == "text" or json.loads(said)["level"] == "warning"
 
 
 def test_facts_that_cannot_be_found_are_one_warning(tmp_path: Path) -> None:
