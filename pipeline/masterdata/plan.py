@@ -48,11 +48,12 @@ REJECTED = pl.Schema(
 class SyncPlan:
     """What a sync would do.
 
-    tables_after: every reference table. diff: see diff.py. rejected: a row a finding (REJECTED), PLACE null for a line
-    that is no row; counts: per table of the drop its lines, how many were rejected and applied, and what they do.
-    refusal: why nothing of it may be applied, None where it may.
+    tables_before, tables_after: every reference table. diff: see diff.py. rejected: a row a finding (REJECTED), PLACE
+    null for a line that is no row. counts: per table of the drop its lines, how many were rejected and applied, and
+    what they do. refusal: why nothing of it may be applied, None where it may.
     """
 
+    tables_before: Mapping[str, pl.DataFrame]
     tables_after: dict[str, pl.DataFrame]
     diff: pl.DataFrame
     rejected: pl.DataFrame
@@ -104,7 +105,7 @@ def plan(
     if refusal is None and strict and rejected.height:
         lines = sum(row["rejected"] for row in counts)
         refusal = f"{lines} lines are rejected, and strict is asked for: nothing was applied"
-    return SyncPlan(tables, diff, rejected, counts, notes, refusal)
+    return SyncPlan(current, tables, diff, rejected, counts, notes, refusal)
 
 
 def _too_much_vanishes(

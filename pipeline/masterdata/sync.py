@@ -147,7 +147,8 @@ def sync(
 
 def apply(reference: Path, made: SyncPlan, *, about: Mapping[str, Any]) -> int:
     """Puts what was planned into force as the next version; returns its number. The lock of the reference is held."""
-    return add_version(reference, made.tables_after, {"made_by": "sync", **about, "counts": made.counts})
+    said = {"made_by": "sync", **about, "counts": made.counts}
+    return add_version(reference, made.tables_after, said, before=made.tables_before)
 
 
 def rollback(reference: Path, number: int, *, on: date, who: str | None = None) -> SyncResult:

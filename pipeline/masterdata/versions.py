@@ -61,17 +61,22 @@ def read_in_force(directory: Path, notes: list[str] | None = None) -> dict[str, 
     return read_as_given(tables_in_force(directory), notes, required=())
 
 
-def add_version(directory: Path, tables: Mapping[str, pl.DataFrame], about: Mapping[str, Any]) -> int:
+def add_version(
+    directory: Path,
+    tables: Mapping[str, pl.DataFrame],
+    about: Mapping[str, Any],
+    *,
+    before: Mapping[str, pl.DataFrame],
+) -> int:
     """Writes a version and puts it into force; returns its number. `locked` is held.
 
-    A plain directory gets its starting state as version 1 first. Raises: RunError where it cannot be written, or does
-    not read back: the version in force is then the one before.
+    before: the tables in force, which become version 1 first where the directory is a plain one.
+    Raises: RunError where it cannot be written, or does not read back: the version in force is then the one before.
     """
-    before = version_in_force(directory)
-    if before is None and any(path.suffix in (".csv", ".parquet", ".xlsx") for path in directory.iterdir()):
-        start = read_in_force(directory)
-        before = _put(directory, 1, {"made_by": "start"}, lambda folder: _write_tables(folder, start))
-    return _put(directory, (before or 0) + 1, about, lambda folder: _write_tables(folder, tables))
+    number = version_in_force(directory)
+    if number is None and any(rows.height for rows in before.values()):
+        number = _put(directory, 1, {"made_by": "start"}, lambda folder: _write_tables(folder, before))
+    return _put(directory, (number or 0) + 1, about, lambda folder: _write_tables(folder, tables))
 
 
 def add_copy(directory: Path, number: int, about: Mapping[str, Any]) -> int:

@@ -83,6 +83,8 @@ def read_as_given(
 
 def _typed(session: Session, raw: RawTable, model: type[Table], faults: list[str]) -> pl.DataFrame:
     """Types a table's cells; a cell or row that is not as its model says becomes a fault."""
+    if not isinstance(raw.source, Path) and raw.source.num_rows == 0 and not raw.bad_rows:
+        return empty(model)
     if isinstance(raw.source, Path):
         relation = f"read_parquet({files_read([raw.source])})"
     else:

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from pipeline.masterdata.sync import SyncResult, sync
-from pipeline.stage.reference import read_reference
+from pipeline.masterdata.versions import add_version
+from pipeline.stage.reference import read_as_given, read_reference
 from tests.support import reference, rows, write
 
 ON = date(2026, 3, 10)
 
 
-def company(directory: Path, **more: str) -> Path:
-    """A plain reference directory: that of tests/support.py, with a third level of tasks; more: tables as text."""
+def company(directory: Path, *, is_plain: bool = False) -> Path:
+    """A reference directory: that of tests/support.py, with a third level of tasks, as version 1 or plain."""
+    target = directory / "reference"
+    shutil.copytree(_company(is_plain=is_plain), target)
+    return target
+
+
+@cache
+def _company(*, is_plain: bool) -> Path:
+    """The directory that the others are copies of; made once."""
+    home = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
     tables = reference()
     tables["axes"] += rows("""
         axis name  parent_axis required
@@ -26,8 +41,16 @@ def company(directory: Path, **more: str) -> Path:
         axis section name parent_section active_from active_to
         task T1      One  P1             -           -
     """)
-    tables.update({name: rows(text) for name, text in more.items()})
-    return write(directory / "reference", tables)
+    plain = write(home / "plain", tables)
+    if is_plain:
+        return plain
+    frames = read_as_given(plain)
+    (home / "versioned").mkdir()
+    add_version(home / "versioned", frames, {"made_by": "start"}, before=_NOTHING)
+    return home / "versioned"
+
+
+_NOTHING: dict[str, pl.DataFrame] = {}
 
 
 def drop(directory: Path, name: str = "drop", **tables: str) -> Path:
@@ -73,3 +96,8 @@ def row(home: Path, name: str, **key: str) -> dict[str, Any]:
     found = table(home, name).filter(*(pl.col(column) == value for column, value in key.items())).to_dicts()
     assert len(found) == 1, found
     return found[0]
+
+
+def is_untouched(home: Path) -> bool:
+    """Whether no version has come after the first."""
+    return [path.name for path in (home / "reference" / "versions").iterdir()] == ["000001"]

@@ -16,7 +16,7 @@ from pipeline.masterdata.plan import plan
 from pipeline.stage.reference import read_as_given
 from schemas import REFERENCE
 from schemas.table import key
-from tests.masterdata.support import ON, brought, company, drop, found, lines_of, row, said, table
+from tests.masterdata.support import ON, brought, company, drop, found, is_untouched, lines_of, row, said, table
 
 Tables = dict[str, pl.DataFrame]
 
@@ -230,7 +230,7 @@ RULES: dict[str, tuple[str, str, list[tuple[str, int, str, str]]]] = {
 
 @pytest.fixture(scope="module")
 def in_force(tmp_path_factory: pytest.TempPathFactory) -> Tables:
-    return read_as_given(company(tmp_path_factory.mktemp("company")))
+    return read_as_given(company(tmp_path_factory.mktemp("company"), is_plain=True))
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -405,4 +405,4 @@ def test_what_cannot_be_read_at_all_is_said_and_nothing_is_done(
     path = lines_of(tmp_path / "drop", name, content)
     with pytest.raises(InputError, match=message):
         brought(home, path.parent)
-    assert not (home / "reference" / "versions").exists()
+    assert is_untouched(home)

@@ -21,7 +21,7 @@ from pipeline.masterdata.source import sync_source
 from pipeline.masterdata.sync import SyncResult, rollback
 from pipeline.masterdata.versions import history
 from pipeline.settings.settings import load_settings
-from tests.masterdata.support import ON, changed, company, drop, lines_of, row, table
+from tests.masterdata.support import ON, changed, company, drop, is_untouched, lines_of, row, table
 from tests.servers import sftp_faults
 from tests.servers.sftp_faults import PASSWORD, SftpServer
 
@@ -182,7 +182,7 @@ def test_strict_and_tables_and_the_guard_of_a_source_are_kept(tmp_path: Path) ->
     assert [result.state for result in results] == ["refused", "refused", "refused"]
     assert "are not in the drop" in str(results[0].said)
     assert "no reference table" in str(results[1].said)
-    assert not (tmp_path / "reference" / "versions").exists()
+    assert is_untouched(tmp_path)
     assert done(tmp_path) == ["1", "2", "2.errors.csv", "3"]
 
 
@@ -192,7 +192,7 @@ def test_a_preview_of_a_source_moves_and_writes_nothing(tmp_path: Path) -> None:
     (result,) = taken(config, preview=True)
     assert (result.state, len(changed(result))) == ("preview", 1)
     assert sorted(path.name for path in (tmp_path / "drops").iterdir()) == ["1"]
-    assert not (tmp_path / "reference" / "versions").exists()
+    assert is_untouched(tmp_path)
 
 
 def test_what_was_rolled_back_stays_so_until_another_drop_comes(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from pipeline.errors import BrokenReferenceError, UsageError
 from pipeline.masterdata.sync import sync
 from pipeline.stage.reference import read_reference
-from tests.masterdata.support import ON, brought, changed, company, drop, lines_of, row, said, table
+from tests.masterdata.support import ON, brought, changed, company, drop, is_untouched, lines_of, row, said, table
 from tests.support import reference, write
 
 YESTERDAY = date(2026, 3, 9)
@@ -46,8 +46,16 @@ def test_changes_touch_their_keys_and_the_columns_given(tmp_path: Path) -> None:
 def test_a_drop_in_force_already_makes_no_version(tmp_path: Path) -> None:
     home = company(tmp_path).parent
     result = brought(home, drop(tmp_path, sections=SECTIONS), mode="full")
-    assert (result.state, result.version, changed(result)) == ("unchanged", None, [])
+    assert (result.state, result.version, changed(result)) == ("unchanged", 1, [])
+    assert is_untouched(home)
+
+
+def test_a_plain_directory_becomes_version_1_with_the_first_change_alone(tmp_path: Path) -> None:
+    home = company(tmp_path, is_plain=True).parent
+    same = brought(home, drop(tmp_path, "same", sections=SECTIONS), mode="full")
+    assert (same.state, same.version) == ("unchanged", None)
     assert not (home / "reference" / "current").exists()
+    assert brought(home, drop(tmp_path, sections="axis section name\nclient C1 Uno")).version == 2
 
 
 def test_a_section_that_vanishes_is_archived_and_comes_back_when_it_is_there_again(tmp_path: Path) -> None:
@@ -131,7 +139,7 @@ def test_a_file_that_was_cut_short_is_not_taken_for_the_whole(tmp_path: Path) ->
     assert (result.state, result.exit_code) == ("refused", 2)
     assert result.said is not None
     assert result.said.startswith("3 of 5 rows in force of sections are not in the drop, more than 20 percent")
-    assert not (home / "reference" / "versions").exists()
+    assert is_untouched(home)
     assert brought(home, given, mode="full", most_vanishing_percent=60).state == "applied"
 
 
@@ -299,7 +307,7 @@ def test_the_sample_restated_in_full_is_no_change(tmp_path: Path) -> None:
 
 
 def test_a_reference_that_is_broken_already_is_said_and_left(tmp_path: Path) -> None:
-    home = company(tmp_path).parent
+    home = company(tmp_path, is_plain=True).parent
     lines_of(home / "reference", "vat_codes.csv", "vat_code,rate,recoverable_percent\nV20,twenty,100\n")
     with pytest.raises(BrokenReferenceError, match="vat_codes V20: rate cannot be twenty"):
         brought(home, drop(tmp_path, sections="axis section name\nclient C9 Nine"))
