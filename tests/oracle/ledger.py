@@ -86,7 +86,8 @@ Tables (§7)
 33. documents: state cancelled where the status taken last is; a document ignored as cancelled has such a row too
     (legal_entity null for a report). All rows of a document bear its latest version and status. first_run = the run
     that first saw the document wait, posted or ignored as cancelled; last_run = the last run that posted it, took
-    over a version, or tried it again in vain (a version waiting over a posted one changes nothing).
+    over a version, or tried it again in vain (a version waiting over a posted one changes nothing, nor does one that
+    contradicts a version ignored as cancelled).
 34. employee_accounts: those with a line of one of the three roles. runs: all eight movement tables, every run.
 """
 
@@ -1781,7 +1782,9 @@ class Oracle:
         rows = []
         for key in sorted(set(self.known) | set(self.waiting)):
             known, waiting = self.known.get(key), self.waiting.get(key)
-            if waiting and not (known and known.posted):
+            # A version that waits because it contradicts one ignored as cancelled leaves that one as it stands.
+            stands = known is not None and (known.posted or (waiting and waiting.document.version <= known.version))
+            if waiting and not stands:
                 head = waiting.document.head
                 places: list[str | None] = [head.values.get("legal_entity")]
                 version, status, state = waiting.document.version, head["status"], "quarantined"
