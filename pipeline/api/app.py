@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from filelock import FileLock, Timeout
 from starlette.exceptions import HTTPException
 
-from pipeline.api import routes_batches, routes_exports, routes_ledger, routes_system
+from pipeline.api import routes_batches, routes_exports, routes_ledger, routes_reference, routes_system
 from pipeline.api.desk import Desk, desk
 from pipeline.api.files import Made
 from pipeline.api.gate import Gate
@@ -92,7 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.routes = list(app.routes)
-    for module in (routes_exports, routes_ledger, routes_batches, routes_system):
+    for module in (routes_exports, routes_ledger, routes_batches, routes_reference, routes_system):
         app.include_router(module.router, dependencies=[Depends(no_strangers)])
         app.state.routes.extend(module.router.routes)
     _tell_problems(app, settings)

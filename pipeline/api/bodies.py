@@ -34,10 +34,11 @@ _BLOCK = 1 << 20
 _MAGIC = 4
 
 
-async def tables_in(request: Request, folder: Path, tables: Mapping[str, type[Table]]) -> str:
+async def tables_in(request: Request, folder: Path, tables: Mapping[str, type[Table]], *, fills: bool = True) -> str:
     """Writes the tables of a request into a folder, which is made; returns a digest of what they say.
 
-    tables: the models of those that are known. Raises: Problem for a body that is neither, and a name that is no table;
+    tables: the models of those that are known. fills: a required column that no row of JSON has is there all the same,
+    empty. Raises: Problem for a body that is neither, and a name that is no table;
     the folder may be there then.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -45,7 +46,7 @@ async def tables_in(request: Request, folder: Path, tables: Mapping[str, type[Ta
         return await _read_form(request, folder, tables)
     if kind == JSON:
         body = await request.body()
-        return await run_in_threadpool(_write_rows, body, folder, tables)
+        return await run_in_threadpool(_write_rows, body, folder, tables, fills)
     raise Problem(
         415,
         f"the body is {kind or 'of no kind'}",
@@ -125,7 +126,7 @@ def _file_name(field: str, given: str, begins: bytes, tables: Collection[str]) -
     )
 
 
-def _write_rows(body: bytes, folder: Path, tables: Mapping[str, type[Table]]) -> str:
+def _write_rows(body: bytes, folder: Path, tables: Mapping[str, type[Table]], fills: bool) -> str:  # noqa: FBT001 - called by run_in_threadpool
     """Writes rows of JSON as Parquet, each cell as the text that was sent: a number never becomes a float."""
     try:
         said = json.loads(body, parse_float=str, parse_int=str, parse_constant=_no_number, object_pairs_hook=_object)
@@ -139,12 +140,11 @@ def _write_rows(body: bytes, folder: Path, tables: Mapping[str, type[Table]]) ->
             raise Problem(
                 422, f"there is no table {_shown(table)}", where="body", mend=f"the tables are {', '.join(tables)}"
             )
-        _write_table(table, rows, folder, tables[table])
+        _write_table(table, rows, folder, tables[table], fills=fills)
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _write_table(table: str, rows: Any, folder: Path, model: type[Table]) -> None:
-    """Writes the rows of a table; a required column that no row has is there, and empty: its rows go to quarantine."""
+def _write_table(table: str, rows: Any, folder: Path, model: type[Table], *, fills: bool) -> None:
     where = f"body.{table}"
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise Problem(422, f"{table} is no list of rows", where=where, mend="a row is an object: column and value")
@@ -160,7 +160,7 @@ def _write_table(table: str, rows: Any, folder: Path, model: type[Table]) -> Non
             where=f"{where}.{_shown(strange)}",
             mend=f"its columns are {', '.join(known)}",
         )
-    names = [column.name for column in columns(model) if column.required or column.name in given]
+    names = [column.name for column in columns(model) if (fills and column.required) or column.name in given]
     wrong = next((name for row in rows for name, cell in row.items() if not isinstance(cell, str | bool | None)), None)
     if wrong is not None:
         raise Problem(

@@ -12,6 +12,7 @@ from fastapi import Depends, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.api import jobs, reads
+from pipeline.api.cache import Cache
 from pipeline.api.keys import Caller
 from pipeline.api.models import Code
 from pipeline.api.paging import LIMIT, MOST
@@ -43,6 +44,8 @@ class Here:
     made: Made
     work: Work
     worker: Worker
+    #: what was read of the ledger: pages of a list, and clients that ask for the same, share it
+    cache: Cache = field(default_factory=Cache)
     readers: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(READERS))
 
     @contextmanager
@@ -162,7 +165,7 @@ async def demand_known(served: Here, caller: Caller, noted: Seen, entity: str, r
 
     def look() -> None:
         with served.ledger() as store:
-            reads.demand_entity(store, caller, entity)
+            reads.demand_entity(store, served.cache, caller, entity)
             reads.demand_run(store, run)
 
     await run_in_threadpool(look)

@@ -353,6 +353,71 @@ class DocumentTold(Answer):
     stories: list[dict[str, Any]] = Field(examples=[[{"subject": "document", "key": {"document": "R1"}}]])
 
 
+class TableTold(Answer):
+    table: str = Field(examples=["employees"])
+    rows: int = Field(description="those that the key may see", examples=[120])
+
+
+class Reference(Answer):
+    version: int | None = Field(description="the version in force; null where the directory has none", examples=[7])
+    tables: list[TableTold]
+
+
+class ReferencePage(Answer):
+    """A page of a reference table; its columns are those of schemas/README.md."""
+
+    table: str = Field(examples=["employees"])
+    version: int | None = Field(examples=[7])
+    rows: list[dict[str, str | int | bool | date | Exact | None]] = Field(
+        examples=[[{"employee": "E9", "name": "Dana Roux"}]]
+    )
+    next: str | None = Field(description="the cursor of the next page, null on the last one", examples=[None])
+
+
+class TableChanges(Answer):
+    model_config = ConfigDict(extra="allow")
+
+    table_name: str = Field(examples=["employees"])
+
+
+class RowChange(Answer):
+    table_name: str = Field(examples=["employees"])
+    key: str = Field(examples=["E9"])
+    change: str = Field(description="added, changed, archived, restored or removed", examples=["added"])
+    column_name: str | None = Field(examples=["name"])
+    before: str | None = Field(examples=[None])
+    after: str | None = Field(examples=["Dana Roux"])
+
+
+class LineRejected(Answer):
+    table_name: str = Field(examples=["employees"])
+    file: str | None = Field(examples=["employees.csv"])
+    line: int | None = Field(examples=[3])
+    column_name: str | None = Field(examples=["iban"])
+    value: str | None = Field(examples=["FR00"])
+    why: str = Field(examples=["this is no valid IBAN"])
+    mend: str | None = Field(examples=["mend the IBAN"])
+
+
+class SyncTold(Answer):
+    """What was brought into the reference, or would be."""
+
+    job: str = Field(examples=["0f8fad5bd9cb469fa165708f"])
+    state: Literal["applied", "preview", "unchanged", "refused", "known"]
+    source: str = Field(examples=["api"])
+    mode: str = Field(examples=["changes"])
+    on: date = Field(examples=["2026-01-31"])
+    digest: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"])
+    version: int | None = Field(description="the version in force after it", examples=[8])
+    said: str | None = Field(description="why it is refused", examples=[None])
+    counts: list[TableChanges] = Field(description="per table the lines, those rejected and what they do")
+    changes: int = Field(description="changes in all", examples=[2])
+    diff: list[RowChange] = Field(description="the first thousand of them")
+    rejected: int = Field(description="lines rejected in all", examples=[0])
+    findings: list[LineRejected] = Field(description="the first thousand of them")
+    notes: list[str] = Field(examples=[[]])
+
+
 class OpenBalance(Answer):
     legal_entity: str = Field(examples=["FR01"])
     employee: str = Field(examples=["E1"])

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date
 
+    from pipeline.api.cache import Cache
     from pipeline.api.keys import Caller
     from pipeline.ledger.balances import Balances
     from pipeline.ledger.store import Store
@@ -39,12 +40,16 @@ def known_entities(store: Store) -> set[str]:
         return set()
     rows = pl.scan_parquet(files, extra_columns="ignore", missing_columns="insert", hive_partitioning=False, glob=False)
     named = pl.col("row_json").str.json_path_match("$.legal_entity").alias("legal_entity")
-    return set(rows.filter(table_name="legal_entities").select(named).unique().collect()["legal_entity"].to_list())
+    found = rows.filter(table_name="legal_entities").select(named).unique().collect()
+    return set(found["legal_entity"].to_list())
 
 
-def demand_entity(store: Store, caller: Caller, entity: str | None) -> None:
+def demand_entity(store: Store, cache: Cache, caller: Caller, entity: str | None) -> None:
     """Raises: Problem alike for a legal entity that is not there and for one that is not the key's to see."""
-    if entity is not None and (not caller.may_see(entity) or entity not in known_entities(store)):
+    if entity is None:
+        return
+    known = cache.get(store, "legal_entities", lambda: known_entities(store), len)
+    if not caller.may_see(entity) or entity not in known:
         raise not_found(f"legal entity {entity}")
 
 
@@ -65,6 +70,7 @@ def seen(rows: pl.DataFrame, caller: Caller, entity: str | None) -> pl.DataFrame
 def told_balances(
     look: str,
     store: Store,
+    cache: Cache,
     caller: Caller,
     *,
     entity: str | None,
@@ -76,11 +82,13 @@ def told_balances(
     """A page of balances, employee_accounts or open_items. Raises: Problem, UsageError where there is no such run."""
     question = [look, entity, run, day]
     at = Cursor.of(cursor, question)
-    demand_entity(store, caller, entity)
+    demand_entity(store, cache, caller, entity)
     as_of = AsOf(demand_run(store, run if at is None or at.run is None else at.run), day)
     if store.run == 0 and as_of.run is None:
         as_of = NOW
-    told = _LOOKS[look](store, entity=entity, as_of=as_of)
+    told = cache.get(
+        store, (look, as_of), lambda: _LOOKS[look](store, as_of=as_of), lambda made: _size(*made.tables.values())
+    )
     rows = seen(told.tables[look], caller, entity)
     made = page(rows, at, limit, as_of.run_of(store), question)
     return {**made, "as_of_run": told.as_of.run, "as_of_date": told.as_of.on}
@@ -95,6 +103,7 @@ _LOOKS: dict[str, Callable[..., Balances]] = {
 
 def quarantine(
     store: Store,
+    cache: Cache,
     caller: Caller,
     *,
     entity: str | None,
@@ -106,19 +115,10 @@ def quarantine(
     """A page of findings; a key of some legal entities is told of documents that are known to be of these alone."""
     question = ["quarantine", entity, run, is_open]
     at = Cursor.of(cursor, question)
-    demand_entity(store, caller, entity)
+    demand_entity(store, cache, caller, entity)
     as_of = AsOf(demand_run(store, run if at is None or at.run is None else at.run))
     number = as_of.run_of(store)
-    kinds = ("findings", "quarantine", "documents", "waiting", "payments")
-    with ledger_session(store, as_of=as_of, kinds=kinds) as session:
-        session.run(HERE / "quarantine_rows.sql")
-        rows = session.query(
-            """
-            select * from quarantine_rows
-            order by table_name, document nulls first, version nulls first, row_key, rule, column_name nulls first,
-                value nulls first, message, first_run
-            """
-        )
+    rows = cache.get(store, ("quarantine", as_of), lambda: _quarantine_rows(store, as_of), _size)
     if is_open:
         rows = rows.filter(pl.col("resolved_run").is_null())
     if caller.entities is not None:
@@ -132,14 +132,23 @@ def quarantine(
     return {**made, "as_of_run": number, "as_of_date": None}
 
 
-def runs(store: Store, caller: Caller, *, entity: str | None, cursor: str | None, limit: int) -> dict[str, Any]:
-    """A page of runs, the last one first; a key of some legal entities is told of those that added to their books."""
-    question = ["runs", entity]
-    at = Cursor.of(cursor, question)
-    demand_entity(store, caller, entity)
+def _quarantine_rows(store: Store, as_of: AsOf) -> pl.DataFrame:
+    kinds = ("findings", "quarantine", "documents", "waiting", "payments")
+    with ledger_session(store, as_of=as_of, kinds=kinds) as session:
+        session.run(HERE / "quarantine_rows.sql")
+        return session.query(
+            """
+            select * from quarantine_rows
+            order by table_name, document nulls first, version nulls first, row_key, rule, column_name nulls first,
+                value nulls first, message, first_run
+            """
+        )
+
+
+def _run_rows(store: Store) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """The runs, the last one first; their counts by table; what they posted by legal entity."""
     with ledger_session(store, kinds=("runs", "balances", "links")) as session:
         session.run(HERE / "runs_posted.sql")
-        posted = seen(session.query("select * from runs_posted order by run, legal_entity"), caller, entity)
         listed = session.query(
             """
             select run, any_value(run_on) as run_on, any_value(stored_links.digest) as chain_digest
@@ -147,6 +156,22 @@ def runs(store: Store, caller: Caller, *, entity: str | None, cursor: str | None
             """
         )
         counts = session.query("select * exclude (run_on, batch_digest) from stored_runs order by run, table_name")
+        return listed, counts, session.query("select * from runs_posted order by run, legal_entity")
+
+
+def _size(*frames: pl.DataFrame) -> int:
+    return int(sum(frame.estimated_size() for frame in frames))
+
+
+def runs(
+    store: Store, cache: Cache, caller: Caller, *, entity: str | None, cursor: str | None, limit: int
+) -> dict[str, Any]:
+    """A page of runs, the last one first; a key of some legal entities is told of those that added to their books."""
+    question = ["runs", entity]
+    at = Cursor.of(cursor, question)
+    demand_entity(store, cache, caller, entity)
+    listed, counts, everywhere = cache.get(store, "runs", lambda: _run_rows(store), lambda made: _size(*made))
+    posted = seen(everywhere, caller, entity)
     if at is not None:
         listed = listed.filter(pl.col("run") < at.after)
     if caller.entities is not None or entity is not None:
@@ -167,12 +192,12 @@ def runs(store: Store, caller: Caller, *, entity: str | None, cursor: str | None
 
 
 def document(
-    store: Store, caller: Caller, kind: str, name: str, *, entity: str | None, run: int | None
+    store: Store, cache: Cache, caller: Caller, kind: str, name: str, *, entity: str | None, run: int | None
 ) -> dict[str, Any]:
     """The story of a document, as far as it is in legal entities that the caller may see. Raises: Problem."""
     as_of = AsOf(demand_run(store, run))
     number = as_of.run_of(store)
-    demand_entity(store, caller, entity)
+    demand_entity(store, cache, caller, entity)
     with ledger_session(store, as_of=as_of, kinds=("documents", "waiting")) as session:
         known = session.value(
             """
@@ -221,6 +246,7 @@ def _without_the_rest(story: dict[str, Any]) -> dict[str, Any]:
 
 def exports(
     store: Store,
+    cache: Cache,
     caller: Caller,
     *,
     entity: str | None,
@@ -232,7 +258,7 @@ def exports(
     """A page of the exports, by number."""
     question = ["exports", entity, profile, status]
     at = Cursor.of(cursor, question)
-    demand_entity(store, caller, entity)
+    demand_entity(store, cache, caller, entity)
     rows = seen(exporting.exports(store), caller, entity)
     if profile is not None:
         rows = rows.filter(profile=profile)

@@ -117,7 +117,7 @@ def list_exports(
     """List what was exported."""
     with served.ledger() as store:
         return reads.exports(
-            store, caller, entity=legal_entity, profile=profile, status=status, cursor=cursor, limit=limit
+            store, served.cache, caller, entity=legal_entity, profile=profile, status=status, cursor=cursor, limit=limit
         )
 
 

@@ -33,6 +33,7 @@ def list_balances(
         return reads.told_balances(
             "balances",
             store,
+            served.cache,
             caller,
             entity=legal_entity,
             run=as_of,
@@ -58,6 +59,7 @@ def list_employee_accounts(
         return reads.told_balances(
             "employee_accounts",
             store,
+            served.cache,
             caller,
             entity=legal_entity,
             run=as_of,
@@ -83,6 +85,7 @@ def list_open_items(
         return reads.told_balances(
             "open_items",
             store,
+            served.cache,
             caller,
             entity=legal_entity,
             run=as_of,
@@ -109,7 +112,14 @@ def list_quarantine(
     """
     with served.ledger() as store:
         return reads.quarantine(
-            store, caller, entity=legal_entity, run=as_of, is_open=state == "open", cursor=cursor, limit=limit
+            store,
+            served.cache,
+            caller,
+            entity=legal_entity,
+            run=as_of,
+            is_open=state == "open",
+            cursor=cursor,
+            limit=limit,
         )
 
 
@@ -119,7 +129,7 @@ def list_runs(
 ) -> Any:
     """List the runs, the last one first, and what each added to the books."""
     with served.ledger() as store:
-        return reads.runs(store, caller, entity=legal_entity, cursor=cursor, limit=limit)
+        return reads.runs(store, served.cache, caller, entity=legal_entity, cursor=cursor, limit=limit)
 
 
 @router.get("/documents/{kind}/{document:path}", operation_id="explain_document", response_model=DocumentTold)
@@ -134,4 +144,4 @@ def explain_document(
 ) -> Any:
     """Tell the story of a document: which run made each line, what took it back, its letterings, who was paid."""
     with served.ledger() as store:
-        return reads.document(store, caller, str(kind), document, entity=legal_entity, run=as_of)
+        return reads.document(store, served.cache, caller, str(kind), document, entity=legal_entity, run=as_of)

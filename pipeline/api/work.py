@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.api.problems import Problem
+from pipeline.api.problems import Problem, shown
 from pipeline.api.profiles import asked_profile
 from pipeline.errors import ExportError
 from pipeline.exports import export as exporting
@@ -17,8 +17,13 @@ from pipeline.exports import record
 from pipeline.ledger.as_of import NOW, AsOf
 from pipeline.ledger.reading import ledger_session
 from pipeline.ledger.store import Store
+from pipeline.masterdata.drop import read_drop
+from pipeline.masterdata.sync import SyncResult, sync
+from pipeline.masterdata.sync import shown as version_shown
+from pipeline.masterdata.versions import history
 from pipeline.run import JOB, RunResult, paid_by_export, run
 from pipeline.screen import export_as_dict
+from pipeline.stage.reference_place import version_in_force
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,9 +36,14 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 #: bytes of a file that a preview shows
 _SHOWN = 2_000
+#: what the history of the reference calls this source
+_SOURCE = "api"
 
 EXPORT, EXPORT_PREVIEW, CANCEL = "export", "export_preview", "cancel"
 BATCH, BATCH_PREVIEW = "batch", "batch_preview"
+REFERENCE_SYNC, REFERENCE_PREVIEW = "reference", "reference_preview"
+#: lines that were rejected of which a refusal tells
+_TOLD = 100
 
 
 class Work:
@@ -70,7 +80,8 @@ class Work:
         """What the ledger is before a job: what it adds is found by that, should the server be cut off."""
         store = self.store()
         last = record.next_number(store) - 1 if job.kind == EXPORT else 0
-        return {"version": store.version, "run": store.run, "export": last}
+        known = {"version": store.version, "run": store.run, "export": last}
+        return known | {"reference": version_in_force(self.settings.reference) or 0}
 
     def do(self, job: Job, progress: Callable[[str], None]) -> dict[str, Any]:
         """Does a job and returns what came of it. Raises: LettrageError, Problem; the ledger is as it was then."""
@@ -83,6 +94,9 @@ class Work:
             return self._cancel(job)
         if job.kind in (BATCH, BATCH_PREVIEW):
             return run_as_dict(self._run(job, progress))
+        if job.kind in (REFERENCE_SYNC, REFERENCE_PREVIEW):
+            progress("sync")
+            return self._sync(job)
         raise Problem(500, f"this server does no job of kind {job.kind}")
 
     def found(self, job: Job) -> dict[str, Any] | None:
@@ -97,7 +111,7 @@ class Work:
         if job.kind == CANCEL:
             row = record.record_of(self.store(), job.asked["export"])
             return {"export": job.asked["export"]} if row["export_status"] == record.CANCELLED else None
-        return None
+        return self._found_sync(job) if job.kind == REFERENCE_SYNC else None
 
     # ---------------------------------------------------------------------------------------------------- exports
 
@@ -194,6 +208,41 @@ class Work:
                 return int(commit.info["lettrage.run"])
         return None
 
+    # ------------------------------------------------------------------------------------------------ master data
+
+    def _sync(self, job: Job) -> dict[str, Any]:
+        result = sync(
+            self.settings.reference,
+            self.folder(job.job),
+            mode=job.asked["mode"],
+            on=date.fromisoformat(job.asked["on"]),
+            preview=job.kind == REFERENCE_PREVIEW,
+            strict=job.asked["strict"],
+            source_name=_SOURCE,
+            who=job.asked["who"],
+            error_files=False,
+        )
+        told = _sync_told(result)
+        if result.state == "refused" and job.kind == REFERENCE_SYNC:
+            errors = [
+                {
+                    "where": f"{row['table_name']} line {row['line']}, {row['column_name']}",
+                    "what": ": ".join(part for part in (row["why"], row["mend"]) if part),
+                }
+                for row in told["findings"][:_TOLD]
+            ]
+            raise Problem(409, shown(result.said or "it is refused", self.settings), where="reference", errors=errors)
+        return told
+
+    def _found_sync(self, job: Job) -> dict[str, Any] | None:
+        """The version that a job has made, by the digest of what it brought."""
+        folder, reference = self.folder(job.job), self.settings.reference
+        digest = read_drop(folder).digest if folder.is_dir() else None
+        for made in history(reference):
+            if made["version"] > (job.before or {})["reference"] and made.get("digest") == digest:
+                return _sync_told(version_shown(reference, made["version"]))
+        return None
+
 
 class _Asked:
     """An export that was asked for, read back from the state."""
@@ -273,6 +322,14 @@ def told(store: Store, number: int) -> RunResult:
             ),
             chain_digest=link,
         )
+
+
+def _sync_told(result: SyncResult) -> dict[str, Any]:
+    """A sync for machines; of a file the name alone."""
+    told = result.as_dict()
+    told.pop("error_files")
+    findings = [{**row, "file": Path(row["file"]).name if row["file"] else None} for row in told["findings"]]
+    return told_plainly({**told, "findings": findings})
 
 
 def run_as_dict(result: RunResult) -> dict[str, Any]:
