@@ -33,6 +33,7 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.state.state import opened
+from pipeline.watch.logs import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -209,6 +210,11 @@ class _Destination:
                 state, said = states.FAILED, f"{type(error).__name__}: {error}"
             self._outbox.ended(delivery.delivery, state, said or None)
             got = [one for one in self._outbox.receipts(delivery.delivery) if one.file not in had]
+            told = log(subject=subject.name, legal_entity=subject.legal_entity, destination=self._name)
+            if state == states.DELIVERED:
+                told.info("delivered", files=[f"{one.file} {one.size} {one.sha256}" for one in got])
+            else:
+                told.error("not delivered", state=state, what=said)
             outcomes.append(replace(self._outcome(subject, state, said), receipts=got))
         return outcomes
 
