@@ -31,6 +31,8 @@ def test_the_commands_shown_exist(page: Path) -> None:
         if not words or words[0].startswith("-"):
             continue
         command = main.commands.get(words[0])
+        if isinstance(command, click.Group):
+            command = command.commands.get(next((word for word in words[1:] if not word.startswith("-")), ""))
         assert command is not None, f"{call}: no such command"
         known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         options = [word.split("=")[0] for word in words[1:] if word.startswith("--")]
