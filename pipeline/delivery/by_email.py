@@ -194,15 +194,13 @@ class _Sent:
 
 
 def _write(steps: Steps, sent: _Sent) -> None:
-    """In one step, so that a message that was answered for is never unclear; the recipients' own steps follow it."""
+    """In one step, so that a message that was answered for is never unclear; `_read` makes those of recipients of it."""
     said = {"recipients": sent.recipients, "answer": sent.answer, "at": sent.at.isoformat()}
     steps.say(MESSAGE, _SENT + json.dumps(said))
-    for one in sent.recipients:
-        steps.say(_TO + one, _HAS_IT)
 
 
 def _read(steps: Steps) -> _Sent | None:
-    """The last message that was answered for, with the recipients' steps made good where they were cut off."""
+    """The last message that was answered for; its recipients have their steps from here on."""
     step = steps.get(MESSAGE) or ""
     if not step.startswith(_SENT):
         return None

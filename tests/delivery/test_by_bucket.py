@@ -205,6 +205,20 @@ def test_a_server_that_is_gone_may_come_back(server: Server, tmp_path: Path) -> 
     assert until_done(BucketChannel(server.destination(after_unclear="ask"), SECRETS), made, steps) == 1
 
 
+def test_what_was_certainly_not_written_is_not_unclear(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, steps = parcel(tmp_path, {"a.csv": b"1"}), Steps()
+    with monkeypatch.context() as patch:
+        patch.setattr(by_bucket._Bucket, "size", lambda *_: None)
+        gone = BucketChannel(server.destination(endpoint="http://127.0.0.1:9", after_unclear="ask"), SECRETS)
+        with pytest.raises(TryAgainError):
+            gone.deliver(made, steps)
+    assert steps.log == [("a.csv", SENDING), ("a.csv", "refused")]
+    BucketChannel(server.destination(after_unclear="ask"), SECRETS).deliver(made, steps)
+    assert server.names() == ["a.csv"]
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

@@ -154,6 +154,13 @@ def test_a_connection_lost_while_uploading_is_gone_on_with(server: FtpsServer, t
     assert server.faults.received < 1_100_000, "what was there is not sent again"
 
 
+def test_a_file_that_is_read_back_in_part_is_not_taken_for_another(server: FtpsServer, tmp_path: Path) -> None:
+    (server.root / "a").write_bytes(b"123")
+    server.faults.answers["SIZE"] = "213 6"
+    with pytest.raises(TryAgainError, match="gave 3 bytes of a and no more"):
+        FtpsChannel(server.destination(), server.secrets).deliver(parcel(tmp_path, {"a": b"123456"}), Steps())
+
+
 def test_a_full_disk_may_pass(server: FtpsServer, tmp_path: Path) -> None:
     whole = content(400_000)
     made, steps = parcel(tmp_path / "out", {"a.csv": whole}), Steps()

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import asyncssh
@@ -97,6 +99,14 @@ def test_what_was_uploaded_is_only_renamed(openssh: Sshd, tmp_path: Path) -> Non
     hidden.write_bytes(bytes(50_000))
     SftpChannel(openssh.destination(), NO_SECRETS).deliver(made, Steps(**{"a.csv": UPLOADED}))
     assert (openssh.root / "a.csv").read_bytes() == bytes(50_000)
+
+
+def test_what_was_uploaded_and_has_lost_its_end_is_made_whole(openssh: Sshd, tmp_path: Path) -> None:
+    whole = content(100_000)
+    made = parcel(tmp_path / "out", {"a.csv": whole})
+    (openssh.root / made.hidden_name(made.files[0])).write_bytes(whole[:70_000])
+    SftpChannel(openssh.destination(), NO_SECRETS).deliver(made, Steps(**{"a.csv": UPLOADED}))
+    assert (openssh.root / "a.csv").read_bytes() == whole
 
 
 def test_what_was_uploaded_and_is_gone_was_taken(openssh: Sshd, tmp_path: Path) -> None:
@@ -400,6 +410,36 @@ def test_a_server_that_never_says_a_word_is_not_waited_for(
         with pytest.raises(TryAgainError):
             SftpChannel(destination, faulty.secrets).deliver(parcel(tmp_path, {"a": b"1"}), Steps())
     assert "Traceback" not in caplog.text
+
+
+def stall_everywhere(faulty: SftpServer, tmp_path: Path, places: int) -> None:
+    """Has the server fall silent at so many places of a session, from its first word to its last."""
+    with Proxy(faulty.port) as proxy:
+        calm, hasty = (
+            SftpChannel(faulty.destination(port=proxy.port, folder="in", timeout_seconds=seconds), faulty.secrets)
+            for seconds in (10, 0.25)
+        )
+        calm.deliver(parcel(tmp_path / "out", {"first": content(5000)}, "first"), Steps())
+        whole = proxy.passed[0].down
+        for number in range(places):
+            proxy.cuts[:] = [Cut(DOWN, 1 + (whole - 2) * number // max(1, places - 1), stalls=True)]
+            made, began = parcel(tmp_path / "out", {f"{number}": content(5000)}, f"{number}"), time.monotonic()
+            # The last word is that to closing the connection: nobody waits for it.
+            steps = Steps()
+            with suppress(TryAgainError):
+                hasty.deliver(made, steps)
+            assert time.monotonic() - began < 5
+            calm.deliver(made, steps)
+        assert len(names(faulty.root)) == places + 1
+
+
+def test_a_server_that_falls_silent_at_any_moment_is_not_waited_for(faulty: SftpServer, tmp_path: Path) -> None:
+    stall_everywhere(faulty, tmp_path, places=3)
+
+
+@pytest.mark.slow
+def test_a_server_that_falls_silent_at_every_moment_is_not_waited_for(faulty: SftpServer, tmp_path: Path) -> None:
+    stall_everywhere(faulty, tmp_path, places=30)
 
 
 def test_a_server_that_is_gone_may_come_back(faulty: SftpServer, tmp_path: Path) -> None:

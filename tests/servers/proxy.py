@@ -13,10 +13,14 @@ UP, DOWN = "up", "down"
 
 @dataclass
 class Cut:
-    """Where a connection is cut: after so many bytes in a direction (up: to the server)."""
+    """Where a connection is cut: after so many bytes in a direction (up: to the server).
+
+    stalls: it stays open, and nothing more is passed on.
+    """
 
     direction: str
     after: int
+    stalls: bool = False
 
 
 @dataclass
@@ -79,12 +83,20 @@ class Proxy:
             self.passed.append(passed)
             for source, sink, direction in ((client, server, UP), (server, client, DOWN)):
                 left = cut.after if cut is not None and cut.direction == direction else None
-                thread = threading.Thread(target=self._pass, args=(source, sink, direction, left, passed), daemon=True)
+                stalls = cut is not None and cut.stalls
+                arguments = (source, sink, direction, left, passed, stalls)
+                thread = threading.Thread(target=self._pass, args=arguments, daemon=True)
                 thread.start()
                 self._threads.append(thread)
 
     def _pass(
-        self, source: socket.socket, sink: socket.socket, direction: str, left: int | None, passed: Passed
+        self,
+        source: socket.socket,
+        sink: socket.socket,
+        direction: str,
+        left: int | None,
+        passed: Passed,
+        stalls: bool,
     ) -> None:
         try:
             while piece := source.recv(1 << 16):
@@ -94,6 +106,8 @@ class Proxy:
                     sink.sendall(piece[:left])
                     setattr(passed, direction, getattr(passed, direction) + left)
                     passed.was_cut = True
+                    while stalls and source.recv(1 << 16):
+                        pass
                     break
                 sink.sendall(piece)
                 setattr(passed, direction, getattr(passed, direction) + len(piece))
