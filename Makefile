@@ -120,6 +120,7 @@ golden: install ## Write the golden files again from what the code does now; rev
 docs: install ## Write the generated pages again (the tests fail while they are stale)
 	$(BIN)/python -m schemas.dictionary
 	$(BIN)/python -m pipeline.exports.pages
+	$(BIN)/python -m pipeline.api.openapi
 	$(BIN)/python -m pipeline.settings.pages
 
 SIZE ?= 1000000

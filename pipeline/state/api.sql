@@ -1,4 +1,5 @@
 -- A row an API key: its id, and the digest of the whole key, which is told once and never kept.
+-- In: nothing. Out: api_keys, api_jobs, api_audit, where they are not there yet.
 create table if not exists api_keys (
     key_id text primary key,
     name text not null,

@@ -87,7 +87,7 @@ def foreign_rows(told: Any, own: set[str]) -> list[Any]:
     found = []
     if isinstance(told, dict):
         entities = [told.get("legal_entity"), *(told.get("legal_entities") or [])]
-        if any(entity is not None and entity not in own for entity in entities):
+        if any(entity not in (None, "*") and entity not in own for entity in entities):
             found.append(told)
         told = list(told.values())
     if isinstance(told, list):
