@@ -194,7 +194,7 @@ class _Sent:
 
 
 def _write(steps: Steps, sent: _Sent) -> None:
-    """In one step, so that a message that was answered for is never unclear; `_read` makes those of recipients of it."""
+    """In one step, so that a message that was answered for is never unclear; `_read` makes the other steps of it."""
     said = {"recipients": sent.recipients, "answer": sent.answer, "at": sent.at.isoformat()}
     steps.say(MESSAGE, _SENT + json.dumps(said))
 

@@ -25,7 +25,7 @@ class Faults:
 
     cut_at_byte, full_at_byte: a write at or after this byte breaks the connection, or finds no room. before, after:
     requests before or after which the connection is cut. refuse: requests that are refused, and how. stall: a request
-    that is never answered. gap: a write that is answered for and lost. no_room_for: bytes that get no room once.
+    that is never answered. gap: a write that is answered for and lost.
     """
 
     cut_at_byte: int | None = None
