@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 #: bytes a request, what every server takes; and how many requests are under way before their answers are read
 _BLOCK = 32 * 1024
 _UNDER_WAY = 16
+#: what the library says of a server that did not answer in time
+_LATE = {"No existing session", "Authentication timeout.", "Timeout opening channel."}
 _OTHERS = stat.S_IRWXO | stat.S_IWGRP
 # What goes wrong is raised; besides, the library would print it, with a traceback.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -373,7 +375,7 @@ def _told(error: Exception, doing: str, where: str, watch: _Watch) -> DeliveryEr
     number = error.errno if isinstance(error, OSError) else None
     kind: type[DeliveryError] = TryAgainError
     what, mend = f"{doing} ({said})", None
-    if watch.has_ended or isinstance(error, TimeoutError):
+    if watch.has_ended or isinstance(error, TimeoutError) or said in _LATE:
         what = f"{doing}: it gave no answer for {watch.seconds:g} seconds"
     elif isinstance(error, socket.gaierror):
         kind = TryAgainError if number == socket.EAI_AGAIN else DeliveryError
