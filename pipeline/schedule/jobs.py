@@ -108,7 +108,7 @@ def sync_due(
     results = sync_source(settings, schedule.source, on=moment.date())
     told = [result.as_dict() for result in results]
     return Job(
-        [str(result) for result in results] or ["no drop waits"], any(r.rejected for r in results), {"syncs": told}
+        [str(result) for result in results] or ["no drop waits"], any(r.exit_code for r in results), {"syncs": told}
     )
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from pipeline.masterdata import source as taking
 from pipeline.masterdata.source import sync_source
 from pipeline.masterdata.sync import SyncResult, rollback
 from pipeline.masterdata.versions import history
+from pipeline.schedule.jobs import sync_due
+from pipeline.settings.schedules import SyncSchedule
 from pipeline.settings.settings import load_settings
 from tests.masterdata.support import ON, changed, company, drop, is_untouched, lines_of, row, table
 from tests.servers import sftp_faults
@@ -317,3 +320,23 @@ def test_a_drop_that_still_grows_at_the_server_waits_and_a_marker_says_that_it_i
         (server.root / "out" / "sections.csv.ready").touch()
         assert [result.state for result in taken(config)] == ["applied"]
     assert at(server) == ["out/done/sections.csv"]
+
+
+# ---------------------------------------------------------------------------------------------------- schedule
+
+
+@pytest.mark.parametrize(("text", "has_findings"), [(NINE, False), (f"{NINE}\nregion R1 One", True)])
+def test_a_schedule_takes_a_source(text: str, has_findings: bool, tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    with config.open("a") as file:
+        file.write('[schedules.nightly]\ndoes = "sync"\nsource = "erp"\non = "day"\n')
+    settings = load_settings(config)
+    still(drop(tmp_path / "drops", "1", sections=text))
+    schedule = settings.schedules["nightly"]
+    assert isinstance(schedule, SyncSchedule)
+    moment = datetime(2026, 3, 10, 6, tzinfo=UTC)
+    job = sync_due(settings, "nightly", schedule, moment, lambda _: None)
+    assert job.said[0].startswith("erp/1: 1 added (version 2)")
+    assert job.findings == has_findings
+    json.dumps(job.details)
+    assert sync_due(settings, "nightly", schedule, moment, lambda _: None).said == ["no drop waits"]
