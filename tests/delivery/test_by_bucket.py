@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import random
 import subprocess
 import sys
 import urllib.request
@@ -21,6 +22,7 @@ from pipeline.settings.destinations import BucketDestination
 from pipeline.settings.secrets import Secrets
 from tests.s3_server import BUCKET, KEY
 from tests.servers.parcels import Steps, content, parcel, until_done
+from tests.servers.proxy import DOWN, UP, Cut, Proxy
 
 ROOT = Path(__file__).parents[2]
 SECRET = "s3cret-of-the-test"
@@ -157,6 +159,25 @@ def test_an_object_that_may_have_been_taken_is_left_to_a_person_where_that_is_as
     assert server.names() == []
     BucketChannel(server.destination(), SECRETS).deliver(made, Steps(**{"a.csv": SENDING}))
     assert server.names() == ["a.csv"]
+
+
+def test_connections_cut_at_random_bring_every_object_once(server: Server, tmp_path: Path) -> None:
+    chance = random.Random(1)
+    with Proxy(int(server.endpoint.rpartition(":")[2])) as proxy:
+        channel = BucketChannel(server.destination(endpoint=f"http://127.0.0.1:{proxy.port}"), SECRETS)
+        number = 0
+        while proxy.cut_count < 30:
+            number += 1
+            made, steps = parcel(tmp_path, {f"{number}": content(30_000, number)}, f"{number}"), Steps()
+            proxy.cuts[:] = [
+                Cut(way, chance.randint(1, 32_000 if way == UP else 600))
+                for way in (chance.choice((UP, DOWN)) for _ in range(4))
+            ]
+            until_done(channel, made, steps)
+            assert set(steps.receipts) == {f"{number}"}
+    assert {name: server.get(name) for name in server.names()} == {
+        f"{one}": content(30_000, one) for one in range(1, number + 1)
+    }
 
 
 def test_large_objects_are_written_in_parts(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

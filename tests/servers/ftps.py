@@ -21,8 +21,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     from OpenSSL import SSL
     from pyftpdlib.authorizers import DummyAuthorizer
-    from pyftpdlib.exceptions import _FileReadWriteError
-    from pyftpdlib.handlers import FTPHandler, TLS_DTPHandler, TLS_FTPHandler
+    from pyftpdlib.handlers import DTPHandler, FTPHandler, TLS_DTPHandler, TLS_FTPHandler
     from pyftpdlib.ioloop import IOLoop
     from pyftpdlib.servers import FTPServer
 
@@ -89,7 +88,10 @@ def _data_handler(faults: Faults) -> type[TLS_DTPHandler]:
                 return b""
             if faults.full_at_byte is not None and end > faults.full_at_byte:
                 faults.full_at_byte = None
-                raise _FileReadWriteError(OSError(28, "No space left on device"))
+                self._resp = ("452 No space left on device.", self.log)
+                # Without the end of TLS, which it would wait for.
+                DTPHandler.close(self)
+                return b""
             if faults.spoil_at_byte is not None and end > faults.spoil_at_byte:
                 faults.spoil_at_byte = None
                 return bytes(len(chunk))
