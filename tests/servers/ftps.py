@@ -154,7 +154,7 @@ def running(here: Path, *, tls: bool = True, name: str = "127.0.0.1") -> Iterato
 
     def serve() -> None:
         while not over.is_set():
-            server.serve_forever(timeout=0.02, blocking=False)
+            server.serve_forever(timeout=0.02, blocking=False, handle_exit=False)
         server.close_all()
 
     thread = threading.Thread(target=serve, daemon=True)
