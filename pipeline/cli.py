@@ -789,10 +789,10 @@ def sync(
             )
             results = [brought]
         else:
-            results = _drops_of(config, source_name, day, preview=preview)
-        if as_json:
+            results = _drops_of(config, source_name, day, preview=preview, goes_on=watch is not None)
+        if as_json and (results or watch is None):
             click.echo(json.dumps([one.as_dict() for one in results], ensure_ascii=False, indent=2))
-        else:
+        elif not as_json:
             click.echo("".join(sync_as_text(one) for one in results) or ("" if watch else "no drop waits\n"), nl=False)
         if diff_file is not None:
             _write_diff(diff_file, results)
@@ -801,11 +801,19 @@ def sync(
         time.sleep(watch)
 
 
-def _drops_of(config: Path, source_name: str, day: date, *, preview: bool) -> list[Any]:
+def _drops_of(config: Path, source_name: str, day: date, *, preview: bool, goes_on: bool) -> list[Any]:
+    """Takes a source; where it is looked at again and again, what may pass by itself is told and tried again."""
+    from pipeline.errors import StoreBusyError, TryAgainError
     from pipeline.masterdata.source import sync_source
     from pipeline.settings.settings import load_settings
 
-    return sync_source(load_settings(config), source_name, on=day, preview=preview)
+    try:
+        return sync_source(load_settings(config), source_name, on=day, preview=preview)
+    except (StoreBusyError, TryAgainError) as error:
+        if not goes_on:
+            raise
+        click.echo(f"lettrage: {error}", err=True)
+        return []
 
 
 def _write_diff(path: Path, results: list[Any]) -> None:

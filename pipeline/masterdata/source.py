@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -23,7 +23,7 @@ from pipeline.errors import InputError, SettingsError, StoreBusyError
 from pipeline.masterdata.drop import ERRORS, Drop, read_drop
 from pipeline.masterdata.errors_file import HEAD, errors_beside
 from pipeline.masterdata.sync import SyncResult, sync
-from pipeline.masterdata.versions import history
+from pipeline.masterdata.versions import about_in_force
 from pipeline.settings.sources import FolderSource
 from pipeline.state.state import opened
 
@@ -131,7 +131,7 @@ class _Taking:
         if known is not None:
             said = f"it was applied before, as version {known}: nothing was done"
             return SyncResult("known", told, mode, self.on, brought.digest, known, said=said)
-        return sync(
+        result = sync(
             self.settings.reference,
             brought,
             mode=mode,
@@ -142,6 +142,10 @@ class _Taking:
             most_vanishing_percent=self.source.most_vanishing_percent,
             who=f"source {self.name}",
         )
+        # Of a file that was refused with rejected lines the error file is about these.
+        if result.state == "refused" and not self.preview and errors_beside(path) not in result.error_files:
+            return replace(result, error_files=[*result.error_files, _said_beside(path, str(result.said))])
+        return result
 
     def _known(self, brought: Drop) -> int | None:
         """The version that this very drop made, None where it is new.
@@ -150,10 +154,10 @@ class _Taking:
         are never applied twice, for what came after them would be undone; a full drop says again what is to be. One
         with rejected lines may come again, for what they lacked may have come.
         """
-        last = (history(self.settings.reference) if self.settings.reference.is_dir() else [])[-1:]
-        if last and last[0].get("digest") == brought.digest and last[0]["source"].startswith(f"{self.name}/"):
-            is_whole = not any(row["rejected"] for row in last[0]["counts"])
-            return int(last[0]["version"]) if is_whole else None
+        last = about_in_force(self.settings.reference) or {}
+        if last.get("digest") == brought.digest and str(last.get("source")).startswith(f"{self.name}/"):
+            is_whole = not any(row["rejected"] for row in last["counts"])
+            return int(last["version"]) if is_whole else None
         if self.source.mode == "full":
             return None
         row = self.state.execute(

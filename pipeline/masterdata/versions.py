@@ -110,6 +110,15 @@ def history(directory: Path) -> list[dict[str, Any]]:
     return told
 
 
+def about_in_force(directory: Path) -> dict[str, Any] | None:
+    """What the version in force says of itself, None where there is none."""
+    number = version_in_force(directory)
+    if number is None:
+        return None
+    text = (directory / VERSIONS / version_name(number) / ABOUT).read_text(encoding="utf-8")
+    return {"version": number, **json.loads(text)}
+
+
 def read_version(directory: Path, number: int) -> dict[str, pl.DataFrame]:
     """Reads the tables of a version as they were given. Raises: UsageError where there is none."""
     folder = directory / VERSIONS / version_name(number)

@@ -186,7 +186,7 @@ def test_strict_and_tables_and_the_guard_of_a_source_are_kept(tmp_path: Path) ->
     assert "are not in the drop" in str(results[0].said)
     assert "no reference table" in str(results[1].said)
     assert is_untouched(tmp_path)
-    assert done(tmp_path) == ["1", "2", "2.errors.csv", "3"]
+    assert done(tmp_path) == ["1", "1.errors.csv", "2", "2.errors.csv", "3", "3.errors.csv"]
 
 
 def test_a_preview_of_a_source_moves_and_writes_nothing(tmp_path: Path) -> None:
