@@ -254,7 +254,7 @@ def _compute(
     progress("judge")
     judge(session)
     progress("post")
-    post_documents(session, lambda runs: attach_runs(session, ledger, "entry_lines", runs))
+    post_documents(session, lambda runs: attach_runs(session, ledger, "entry_lines", runs), ledger.axes())
     # Payments come after the documents of the run, so that an order pays what came with it (spec §6).
     progress("pay")
     pay(session)

@@ -108,6 +108,11 @@ class Store:
                     mend=_MEND_READ,
                 )
 
+    def axes(self) -> list[str]:
+        """The `axis_<axis>` columns of entry lines, by name: of every axis that a line ever bore."""
+        fields = [] if self._table is None else self._table.schema().fields
+        return sorted(field.name for field in fields if field.name.startswith("axis_"))
+
     @classmethod
     def open(cls, root: Path | str, *, create: bool = False) -> Store:
         """Opens the store in a directory or at `s3://bucket/prefix`.

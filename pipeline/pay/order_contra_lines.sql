@@ -14,7 +14,7 @@ select
     null::varchar as expense_type,
     null::varchar as vat_code,
     cancelled_payments.label,
-    null::map (varchar, varchar) as sections
+    null::sections_by_axis as sections
 from cancelled_payments
 inner join entries
     on entries.reversal

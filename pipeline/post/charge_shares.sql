@@ -1,5 +1,5 @@
 -- Each expense's charge shared out over its splits: one row per (expense, split); split 0 where it is not allocated.
--- In: expense_amounts, attached_allocations, split_sections. Out: charge_shares.
+-- In: expense_amounts, attached_allocations, sections_of_splits. Out: charge_shares.
 -- Spec: section 4, "Allocations" (largest remainder in minor units of |charge|, ties to the lowest split).
 with
 
@@ -14,9 +14,7 @@ splits as (
         min(sign(expense_amounts.charge_foreign_minor)) as foreign_sign
     from attached_allocations
     inner join expense_amounts
-        on attached_allocations.report = expense_amounts.report
-            and attached_allocations.version = expense_amounts.version
-            and attached_allocations.expense = expense_amounts.expense
+        on attached_allocations.expense_id = expense_amounts.expense_id
     group by expense_amounts.expense_id, attached_allocations.split
 ),
 
@@ -38,19 +36,6 @@ turns as (
         row_number() over (partition by expense_id order by remainder desc, split asc) as turn,
         row_number() over (partition by expense_id order by foreign_remainder desc, split asc) as foreign_turn
     from shares
-),
-
-sections_of_splits as (
-    select
-        expense_amounts.expense_id,
-        split_sections.split,
-        map_from_entries(list((split_sections.axis, split_sections.section) order by split_sections.axis)) as sections
-    from split_sections
-    inner join expense_amounts
-        on split_sections.report = expense_amounts.report
-            and split_sections.version = expense_amounts.version
-            and split_sections.expense = expense_amounts.expense
-    group by expense_amounts.expense_id, split_sections.split
 ),
 
 allocated_shares as (
@@ -76,7 +61,7 @@ charge_shares as (
         0 as split,
         expense_amounts.charge_minor as minor,
         expense_amounts.charge_foreign_minor as foreign_minor,
-        null::map (varchar, varchar) as sections
+        null::sections_by_axis as sections
     from expense_amounts
     anti join allocated_shares on expense_amounts.expense_id = allocated_shares.expense_id
 )

@@ -17,12 +17,7 @@ line_contents as (
                 coalesce(auxiliary, ''),
                 coalesce(expense, ''),
                 coalesce(vat_code, ''),
-                coalesce(
-                    array_to_string(
-                        list_transform(map_entries(sections), lambda entry: entry.key || '=' || entry.value), chr(30)
-                    ),
-                    ''
-                ),
+                sections_text(sections),
                 coalesce(foreign_currency, ''),
                 coalesce(foreign_amount::varchar, ''),
                 amount::varchar

@@ -70,9 +70,7 @@ taxed_amounts as (
         to_minor(attached_expense_taxes.vat_amount, gross_amounts.currency_digits) as given_vat_foreign_minor
     from attached_expense_taxes
     inner join gross_amounts
-        on attached_expense_taxes.report = gross_amounts.report
-            and attached_expense_taxes.version = gross_amounts.version
-            and attached_expense_taxes.expense = gross_amounts.expense
+        on attached_expense_taxes.expense_id = gross_amounts.expense_id
     inner join vat_codes on attached_expense_taxes.vat_code = vat_codes.vat_code
 ),
 

@@ -58,7 +58,7 @@ imputation_lines as (
         sides.label,
         if(sides.amount > 0, 0, 1) as line_class,
         0 as split,
-        null::map (varchar, varchar) as sections
+        null::sections_by_axis as sections
     from sides
     left join accounts
         on sides.legal_entity = accounts.legal_entity

@@ -17,31 +17,35 @@ from typing import TYPE_CHECKING
 from pipeline.sql import identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pipeline.sql import Session
 
 HERE = Path(__file__).parent
 
 
-def post_documents(session: Session, verify_lines: Callable[[list[int]], None]) -> None:
+def post_documents(session: Session, verify_lines: Callable[[list[int]], None], known_axes: Sequence[str]) -> None:
     """Makes the entries of the run's reports and advances: contra-entries, new ones, imputations.
 
-    verify_lines: is told the runs of whose entry lines some are about to be read.
+    verify_lines: is told the runs of whose entry lines some are about to be read. known_axes: the `axis_<axis>` that
+    lines of the ledger bear.
     """
+    named = [f"axis_{axis}" for (axis,) in session.con.execute("select axis from axes").fetchall()]
+    axes = sorted({*named, *known_axes})
     session.run(HERE / "accepted_documents.sql")
     session.run(HERE / "ignored_cancellations.sql")
     session.run(HERE / "unchanged_orders.sql")
     session.run(HERE / "expense_amounts.sql")
+    sections_as_one(session, axes)
     session.run(HERE / "charge_shares.sql")
     session.run(HERE / "journals" / "expense_report.sql", "report_lines")
     session.run(HERE / "journals" / "advance.sql", "advance_lines")
-    session.drop("expense_amounts", "charge_shares")
+    session.drop("expense_amounts", "sections_of_splits", "charge_shares")
     session.run(HERE / "document_lines.sql")
     session.drop("report_lines", "advance_lines")
     session.run(HERE / "entity_changes.sql")
     session.run(HERE / "posted_documents.sql")
-    load_stored_lines(session, verify_lines)
+    load_stored_lines(session, verify_lines, axes)
     session.run(HERE / "contra_lines.sql")
     session.run(HERE / "advance_balances.sql")
     # Imputations follow the contra-entries: what those bring back to the advance can be imputed again.
@@ -54,28 +58,45 @@ def post_documents(session: Session, verify_lines: Callable[[list[int]], None]) 
     session.drop("entry_drafts")
 
 
-def load_stored_lines(session: Session, verify_lines: Callable[[list[int]], None]) -> None:
-    """Makes stored_lines: the entry lines, with their sections in one map, of the documents that may be taken back.
+def sections_as_one(session: Session, axes: Sequence[str]) -> None:
+    """Makes the type sections_by_axis, a field an axis, and the macro sections_text; then sections_of_splits.
+
+    axes: every axis that a line of the run can bear, as `axis_<axis>`. What a line bears is one column with a field an
+    axis: an axis is named where sections come in and where they go out, and nowhere in between.
+    """
+    fields = ", ".join(f"{identifier(axis)} varchar" for axis in axes) or "none varchar"
+    session.con.execute(f"create type sections_by_axis as struct({fields})")
+    # In force in the digests of documents: 'axis=section' of each axis that is borne, by name.
+    texts = "".join(f", '{axis[5:]}=' || sections.{identifier(axis)}" for axis in axes) or ", null"
+    session.con.execute(f"create macro sections_text(sections) as concat_ws(chr(30){texts})")
+    borne = ", ".join(f"'{axis}': max(if(axis = '{axis[5:]}', section, null))" for axis in axes) or "'none': null"
+    session.create(
+        "sections_of_splits",
+        f"""
+        select expense_id, split, {{{borne}}}::sections_by_axis as sections
+        from split_sections group by expense_id, split
+        """,
+    )
+
+
+def load_stored_lines(session: Session, verify_lines: Callable[[list[int]], None], axes: Sequence[str]) -> None:
+    """Makes stored_lines: the entry lines, with their sections in one column, of the documents that may be taken back.
 
     Only the segments of the runs that posted them are looked into, so that it costs what changes and not what is kept.
     """
     session.run(HERE / "wanted_lines.sql")
     runs = sorted(int(run) for (run,) in session.con.execute("select distinct run from wanted_lines").fetchall())
     verify_lines(runs)
-    present = [name for (name, *_) in session.con.execute("describe stored_entry_lines").fetchall()]
-    axes = sorted(name for name in present if name.startswith("axis_"))
-    pairs = ", ".join(f"{{'key': '{axis[5:]}', 'value': lines.{identifier(axis)}}}" for axis in axes)
-    sections = (
-        f"map_from_entries(list_filter([{pairs}], lambda pair: pair.value is not null))"
-        if axes
-        else "null::map(varchar, varchar)"
-    )
-    kept = ", ".join(f"lines.{identifier(name)}" for name in present if name not in axes)
+    present = {name for (name, *_) in session.con.execute("describe stored_entry_lines").fetchall()}
+    borne = {axis: identifier(axis) for axis in axes if axis in present}
+    kept = ", ".join(f"lines.{identifier(name)}" for name in sorted(present) if not name.startswith("axis_"))
+    packed = ", ".join(f"'{axis}': {f'lines.{borne[axis]}' if axis in borne else 'null'}" for axis in axes)
+    is_bare = " and ".join(f"lines.{name} is null" for name in borne.values()) or "true"
     in_runs = ", ".join(map(str, runs)) or "-1"
     session.create(
         "stored_lines",
         f"""
-        select {kept}, if(len(map_keys({sections})) > 0, {sections}, null) as sections
+        select {kept}, if({is_bare}, null, {{{packed or "'none': null"}}}::sections_by_axis) as sections
         from stored_entry_lines as lines
         semi join wanted_lines as wanted
             on lines.run = wanted.run and lines.document_kind = wanted.document_kind

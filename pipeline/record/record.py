@@ -88,18 +88,19 @@ def validate_segments(kind: str, segments: list[str]) -> None:
                 validate(pl.DataFrame(batch), STORED[kind])
 
 
+_SECTION_FIELDS = """
+    select unnest(regexp_extract_all(data_type, '"?([a-z][a-z0-9_]*)"? VARCHAR', 1))
+    from (select column_type as data_type from (describe new_entry_lines) where column_name = 'sections')
+"""
+
+
 def _record_entry_lines(session: Session) -> None:
     """Makes record_entry_lines: an `axis_<axis>` column for each axis that a line of this run bears."""
-    axes = [
-        axis
-        for (axis,) in session.con.execute(
-            """
-            select distinct unnest(map_keys(sections)) as axis from new_entry_lines
-            where sections is not null order by axis
-            """
-        ).fetchall()
-    ]
-    bearing = ", ".join(f"sections['{axis}'] as {identifier('axis_' + axis)}" for axis in axes if identifier(axis))
+    known = [str(name) for (name,) in session.con.execute(_SECTION_FIELDS).fetchall()]
+    counts = ", ".join(f"count(sections.{identifier(axis)}) > 0" for axis in known)
+    is_borne = session.con.execute(f"select {counts} from new_entry_lines").fetchall()[0]
+    axes = [axis for axis, borne in zip(known, is_borne, strict=True) if borne]
+    bearing = ", ".join(f"sections.{identifier(axis)} as {identifier(axis)}" for axis in axes)
     session.view(
         "record_entry_lines",
         f"""

@@ -16,10 +16,12 @@ headers as (
 expenses_of_employees as (
     select
         judged_expenses.*,
+        expense_keys.expense_id,
         headers.employee,
         headers.is_cancelled,
         known_expense_entities.legal_entity as kept_entity
     from judged_expenses
+    inner join expense_keys on judged_expenses.row_id = expense_keys.row_id
     inner join headers
         on judged_expenses.report = headers.report and judged_expenses.version = headers.version
     left join known_expense_entities
@@ -43,6 +45,7 @@ affiliated_expenses as (
 placed_expenses as (
     select
         affiliated_expenses.row_id,
+        affiliated_expenses.expense_id,
         affiliated_expenses.report,
         affiliated_expenses.version,
         affiliated_expenses.expense,

@@ -96,15 +96,18 @@ def decide_fates(session: Session) -> None:
     for movement in ALL_TABLES:
         table = movement.table
         fates = "return_fates" if movement is RETURNS else "row_fates"
-        session.view(
+        # Tables, not views: every rule reads them again.
+        session.create(
             f"judged_{table}",
             f"select staged.* from {identifier(f'staged_{table}')} as staged semi join {fates} as fates "
             f"on fates.table_name = '{table}' and fates.row_id = staged.row_id and fates.fate = 'judge'",
         )
+        if table == "expenses":
+            session.run(HERE / "expense_keys.sql")
         session.view(f"active_{table}", _active(movement))
     for table in ("expense_taxes", "allocations"):
-        session.view(f"loose_{table}", _on_expenses(table, "anti"))
-        session.view(f"attached_{table}", _on_expenses(table, "semi"))
+        session.view(f"loose_{table}", _without_expense(table))
+        session.run(HERE / f"attached_{table}.sql")
 
 
 def judge(session: Session) -> None:
@@ -264,11 +267,11 @@ def _active(movement: Movement) -> str:
     """
 
 
-def _on_expenses(table: str, join: str) -> str:
-    """Selects the active rows of a child table whose expense is there (semi), or is not (anti)."""
+def _without_expense(table: str) -> str:
+    """Selects the active rows of a child table whose expense is not there."""
     return f"""
         select rows.* from active_{table} as rows
-        {join} join judged_expenses
+        anti join judged_expenses
             on rows.report = judged_expenses.report and rows.version = judged_expenses.version
                 and rows.expense = judged_expenses.expense
     """

@@ -71,5 +71,5 @@ select
     label,
     if(amount > 0, 0, 1) as line_class,
     0 as split,
-    null::map (varchar, varchar) as sections
+    null::sections_by_axis as sections
 from advance_lines

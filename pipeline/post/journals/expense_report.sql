@@ -65,7 +65,7 @@ vat_lines as (
         coalesce(journal_expenses.label, journal_expenses.expense_type) as label,
         2 as line_class,
         0 as split,
-        null::map (varchar, varchar) as sections
+        null::sections_by_axis as sections
     from journal_expenses
     inner join recoverables on journal_expenses.expense_id = recoverables.expense_id
 ),
@@ -110,7 +110,7 @@ counterpart_lines as (
         accepted_documents.label,
         0 as line_class,
         0 as split,
-        null::map (varchar, varchar) as sections
+        null::sections_by_axis as sections
     from counterparts
     inner join accepted_documents
         on accepted_documents.document_kind = 'expense_report'

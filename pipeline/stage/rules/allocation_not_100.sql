@@ -4,27 +4,23 @@ with
 
 splits as (
     select
-        report,
-        version,
-        expense,
+        expense_id,
         split,
         min(percent) as percent,
         max(percent) as highest_percent,
         bool_or(percent is null or split is null) as is_unreadable
     from attached_allocations
-    group by report, version, expense, split
+    group by expense_id, split
 ),
 
 allocated_expenses as (
     select
-        report,
-        version,
-        expense,
+        expense_id,
         sum(percent) as percent,
         bool_or(percent <> highest_percent) as is_ambiguous,
         bool_or(is_unreadable) as is_unreadable
     from splits
-    group by report, version, expense
+    group by expense_id
 )
 
 select
@@ -39,9 +35,7 @@ select
     ) as message
 from allocated_expenses
 inner join placed_expenses
-    on allocated_expenses.report = placed_expenses.report
-        and allocated_expenses.version = placed_expenses.version
-        and allocated_expenses.expense = placed_expenses.expense
+    on allocated_expenses.expense_id = placed_expenses.expense_id
 where
     not allocated_expenses.is_unreadable
     and (allocated_expenses.is_ambiguous or allocated_expenses.percent <> 100)

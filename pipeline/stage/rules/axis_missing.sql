@@ -5,16 +5,12 @@ with
 splits as (
     select
         placed_expenses.row_id,
-        placed_expenses.report,
-        placed_expenses.version,
-        placed_expenses.expense,
+        placed_expenses.expense_id,
         placed_expenses.incurred_on,
         coalesce(attached_allocations.split, 0) as split
     from placed_expenses
     left join attached_allocations
-        on placed_expenses.report = attached_allocations.report
-            and placed_expenses.version = attached_allocations.version
-            and placed_expenses.expense = attached_allocations.expense
+        on placed_expenses.expense_id = attached_allocations.expense_id
     where not placed_expenses.is_cancelled
     group by all
     -- A row without axis or section is another finding; it may be the one that is missed here.
@@ -40,9 +36,7 @@ required_axes as (
 -- A section that does not exist names its axis all the same: unknown_section speaks of it.
 borne_axes as (
     select
-        report,
-        version,
-        expense,
+        expense_id,
         split,
         axis
     from split_sections
@@ -50,9 +44,7 @@ borne_axes as (
     union
 
     select
-        report,
-        version,
-        expense,
+        expense_id,
         split,
         axis
     from attached_allocations
@@ -75,8 +67,6 @@ inner join required_axes
     on coalesce(splits.incurred_on >= required_axes.active_from, true)
         and coalesce(splits.incurred_on <= required_axes.active_to, true)
 anti join borne_axes
-    on splits.report = borne_axes.report
-        and splits.version = borne_axes.version
-        and splits.expense = borne_axes.expense
+    on splits.expense_id = borne_axes.expense_id
         and splits.split = borne_axes.split
         and required_axes.axis = borne_axes.axis

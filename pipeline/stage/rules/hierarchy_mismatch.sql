@@ -9,7 +9,7 @@ led_to as (
         axis,
         section,
         first_value(section) over (
-            partition by report, version, expense, split, axis
+            partition by expense_id, split, axis
             order by distance > 0, named_axis, section
         ) as standing_section
     from brought_sections

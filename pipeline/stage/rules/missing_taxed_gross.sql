@@ -7,7 +7,7 @@ counted_taxes as (
         row_id,
         taxed_gross,
         vat_amount,
-        count(distinct vat_code) over (partition by report, version, expense) as codes
+        count(distinct vat_code) over (partition by expense_id) as codes
     from attached_expense_taxes
 )
 

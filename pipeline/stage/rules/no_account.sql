@@ -41,9 +41,7 @@ tax_needs as (
         placed_expenses.account_employee as employee
     from attached_expense_taxes
     inner join placed_expenses
-        on attached_expense_taxes.report = placed_expenses.report
-            and attached_expense_taxes.version = placed_expenses.version
-            and attached_expense_taxes.expense = placed_expenses.expense
+        on attached_expense_taxes.expense_id = placed_expenses.expense_id
     inner join vat_codes on attached_expense_taxes.vat_code = vat_codes.vat_code
     where placed_expenses.is_known_entity and vat_codes.recoverable_percent > 0
 ),

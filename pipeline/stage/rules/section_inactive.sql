@@ -11,7 +11,5 @@ from split_sections
 inner join sections
     on split_sections.axis = sections.axis and split_sections.section = sections.section
 inner join placed_expenses
-    on split_sections.report = placed_expenses.report
-        and split_sections.version = placed_expenses.version
-        and split_sections.expense = placed_expenses.expense
+    on split_sections.expense_id = placed_expenses.expense_id
 where placed_expenses.incurred_on < sections.active_from or placed_expenses.incurred_on > sections.active_to

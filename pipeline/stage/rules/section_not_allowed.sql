@@ -38,9 +38,7 @@ governed_splits as (
     inner join governing_sections
         on split_sections.axis = governing_sections.axis and split_sections.section = governing_sections.section
     inner join placed_expenses
-        on split_sections.report = placed_expenses.report
-            and split_sections.version = placed_expenses.version
-            and split_sections.expense = placed_expenses.expense
+        on split_sections.expense_id = placed_expenses.expense_id
     inner join employees on placed_expenses.employee = employees.employee
     where placed_expenses.is_known_entity
 )

@@ -4,13 +4,11 @@ with
 
 tax_totals as (
     select
-        report,
-        version,
-        expense,
+        expense_id,
         sum(taxed_gross) as taxed_gross,
         sum(vat_amount) as vat_amount
     from attached_expense_taxes
-    group by report, version, expense
+    group by expense_id
 ),
 
 compared_totals as (
@@ -21,9 +19,7 @@ compared_totals as (
         totals.total
     from tax_totals
     inner join placed_expenses
-        on tax_totals.report = placed_expenses.report
-            and tax_totals.version = placed_expenses.version
-            and tax_totals.expense = placed_expenses.expense
+        on tax_totals.expense_id = placed_expenses.expense_id
     cross join lateral (
         select
             unnest(['taxed_gross', 'vat_amount']) as column_name,
