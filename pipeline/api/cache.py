@@ -43,9 +43,12 @@ class Cache:
             with self._guard:
                 if key in self._made:
                     return self._made[key]  # type: ignore[no-any-return]  # what was kept under this key
-            made = make()
+            try:
+                made = make()
+            finally:
+                with self._guard:
+                    self._locks.pop(key, None)
             with self._guard:
-                self._locks.pop(key, None)
                 if size(made) <= self._largest:
                     self._made[key] = made
                     while len(self._made) > self._most:

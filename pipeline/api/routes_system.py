@@ -9,7 +9,9 @@ from pipeline.api.answers import job_as_told
 from pipeline.api.here import Admin, Anyone, CursorText, Limit, Reader, Served
 from pipeline.api.models import Audit, Formats, Health, Jobs, JobTold, Profiles, Ready
 from pipeline.api.paging import LIMIT, Cursor
+from pipeline.api.problems import Problem, shown
 from pipeline.api.routes_batches import JobName
+from pipeline.errors import StoreError
 from pipeline.exports.lint import shipped_formats
 
 router = APIRouter(prefix="/v1", tags=["system"])
@@ -24,8 +26,11 @@ async def health() -> Any:
 @router.get("/ready", operation_id="ready", response_model=Ready)
 def ready(*, served: Served, _caller: Anyone) -> Any:
     """Tell that the ledger and the state can be read."""
-    with served.ledger() as store:
-        return {"status": "ready", "run": store.run, "jobs": jobs.waiting(served.desk)}
+    try:
+        with served.ledger() as store:
+            return {"status": "ready", "run": store.run, "jobs": jobs.waiting(served.desk)}
+    except StoreError as error:
+        raise Problem(503, shown(error.what, served.settings), mend="see `lettrage check`") from None
 
 
 @router.get("/formats", operation_id="list_formats", response_model=Formats)

@@ -15,6 +15,7 @@ from pipeline.errors import ExportError
 from pipeline.exports import export as exporting
 from pipeline.exports import record
 from pipeline.ledger.as_of import NOW, AsOf
+from pipeline.ledger.place import place_of
 from pipeline.ledger.reading import ledger_session
 from pipeline.ledger.store import Store
 from pipeline.masterdata.drop import read_drop
@@ -26,7 +27,7 @@ from pipeline.screen import export_as_dict
 from pipeline.stage.reference_place import version_in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pipeline.api.files import Made
     from pipeline.api.jobs import Job
@@ -42,6 +43,8 @@ _SOURCE = "api"
 EXPORT, EXPORT_PREVIEW, CANCEL = "export", "export_preview", "cancel"
 BATCH, BATCH_PREVIEW = "batch", "batch_preview"
 REFERENCE_SYNC, REFERENCE_PREVIEW = "reference", "reference_preview"
+#: how often an export is tried that another process comes in between of
+_TRIES = 3
 #: lines that were rejected of which a refusal tells
 _TOLD = 100
 
@@ -52,6 +55,7 @@ class Work:
     def __init__(self, settings: Settings, made: Made) -> None:
         self.settings, self._made = settings, made
         self._jobs = settings.state / "jobs"
+        self._opened: tuple[Mapping[str, int], Store] | None = None
 
     # -------------------------------------------------------------------------------------------- what a job brings
 
@@ -73,8 +77,18 @@ class Work:
     # --------------------------------------------------------------------------------------------------- doing it
 
     def store(self) -> Store:
-        """The ledger as it is now: a snapshot, which no writer keeps waiting."""
-        return Store.open(self.settings.store, create=True)
+        """The ledger as it is now: a snapshot, which no writer keeps waiting.
+
+        Where its files are those of the last time, names and sizes, it is the one of the last time: its log is not read
+        again. What is read of it is held to its digests all the same.
+        """
+        place = place_of(self.settings.store)
+        names = place.sizes() if place.exists() else {}
+        kept = self._opened
+        if kept is None or not names or kept[0] != names:
+            # The names are those of before: a commit in between is seen the next time.
+            kept = self._opened = (names, Store.at(place, create=True))
+        return kept[1]
 
     def before(self, job: Job) -> dict[str, Any]:
         """What the ledger is before a job: what it adds is found by that, should the server be cut off."""
@@ -117,6 +131,17 @@ class Work:
 
     def _export(self, job: Job, progress: Callable[[str], None]) -> dict[str, Any]:
         progress("export")
+        for _ in range(_TRIES - 1):
+            version = self.store().version
+            try:
+                return self._exported(job)
+            except ExportError:
+                # Another process has written the ledger meanwhile: what was read is no longer so.
+                if self.store().version == version:
+                    raise
+        return self._exported(job)
+
+    def _exported(self, job: Job) -> dict[str, Any]:
         profile, asked = self._profile(job), _Asked(job.asked)
         beside = self._made.beside()
         try:

@@ -28,6 +28,8 @@ _ATTEMPTS = 3
 _BUSY = 600.0
 #: seconds that the end of a server waits for the job under way; what is cut off is done after the next start
 _LAST_JOB = 20.0
+#: seconds after which a thread looks again by itself, and after which old jobs are forgotten
+_PAUSE, _DAY = 5.0, 86_400.0
 
 
 class Worker:
@@ -37,6 +39,8 @@ class Worker:
         self._desk, self._work, self._busy = desk, work, busy_seconds
         self._turn = threading.Condition()
         self._is_over = False
+        #: how often it was said that there is a new job: one that comes while a thread looks is not slept over
+        self._woken = 0
         self._waiting: dict[str, list[Callable[[], Any]]] = {}
         self._threads = [
             threading.Thread(target=self._run, args=(lane,), name=f"lettrage-{lane}", daemon=True)
@@ -63,6 +67,7 @@ class Worker:
     def wake(self) -> None:
         """Says that there is a new job."""
         with self._turn:
+            self._woken += 1
             self._turn.notify_all()
 
     async def finished(self, name: str, seconds: float) -> Job:
@@ -91,10 +96,10 @@ class Worker:
         return job
 
     def _run(self, lane: str) -> None:
-        while True:
+        swept = time.monotonic()
+        while not self._ended():
             with self._turn:
-                if self._is_over:
-                    return
+                woken = self._woken
             try:
                 job = jobs.take(self._desk, lane)
             except LettrageError as error:
@@ -102,10 +107,23 @@ class Worker:
                 job = None
             if job is None:
                 with self._turn:
-                    if not self._is_over:
-                        self._turn.wait(1.0)
+                    self._turn.wait_for(lambda: self._is_over or self._woken != woken, _PAUSE)  # noqa: B023 - at once
+                if lane == jobs.WRITE and time.monotonic() - swept > _DAY:
+                    swept = time.monotonic()
+                    self._forget()
                 continue
             self._do(job)
+
+    def _ended(self) -> bool:
+        with self._turn:
+            return self._is_over
+
+    def _forget(self) -> None:
+        """Forgets jobs of long ago, once a day. What requests are just bringing stays: no job has it yet."""
+        try:
+            jobs.forget_old(self._desk)
+        except LettrageError as error:
+            logs.log().error("old jobs not forgotten", what=error.what)
 
     def _resume(self, job: Job) -> None:
         """What becomes of a job that was cut off: it is done, or it is begun again; it is never done twice."""
@@ -140,9 +158,7 @@ class Worker:
                     jobs.note(self._desk, job.job, before=self._work.before(job))
                     result = self._work.do(job, lambda step: jobs.note(self._desk, job.job, step=step))
                 except StoreBusyError as error:
-                    with self._turn:
-                        is_over = self._is_over
-                    if is_over:
+                    if self._ended():
                         return  # it waits in the state, and is taken up after the next start
                     if time.monotonic() < until:
                         jobs.note(self._desk, job.job, step="waiting for another writer")

@@ -104,6 +104,7 @@ def test_a_required_column_that_is_missing_is_a_finding_and_no_refusal(reading: 
     assert {finding["rule"] for finding in told["findings"]} >= {"missing_value"}
 
 
+@pytest.mark.slow
 def test_a_batch_may_go_to_quarantine_and_says_so(client: TestClient) -> None:
     told = client.post("/v1/batches", json={"advances": [advance("A9", employee="nobody")]}).json()
     assert [finding["rule"] for finding in told["findings"]] == ["unknown_employee"]

@@ -36,6 +36,7 @@ def test_an_export_is_made_listed_and_downloaded(client: TestClient) -> None:
     assert int(answer.headers["content-length"]) == file["bytes"] == len(answer.content)
 
 
+@pytest.mark.slow
 def test_what_the_profile_took_is_not_taken_twice(client: TestClient) -> None:
     exported(client)
     again = client.post("/v1/exports", json=ASKED)
@@ -161,6 +162,7 @@ def test_head_tells_size_and_tag(reading: TestClient, file: tuple[str, bytes, st
 # ------------------------------------------------------------------------------------------------------ what is asked
 
 
+@pytest.mark.slow
 def test_an_idempotency_key_stands_for_its_request(client: TestClient, company: Served) -> None:
     key = {"Idempotency-Key": "january"}
     first = client.post("/v1/exports", json=ASKED, headers=key)
@@ -227,6 +229,7 @@ def test_an_entity_that_pays_at_its_exports_gets_its_order(client: TestClient) -
     assert client.get("/v1/documents/payment_order/export-3").status_code == 200
 
 
+@pytest.mark.slow
 def test_the_banks_file_is_always_the_same(reading: TestClient) -> None:
     first, second = reading.get("/v1/orders/PO1/file"), reading.get("/v1/orders/PO1/file")
     assert first.status_code == 200

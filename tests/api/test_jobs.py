@@ -91,6 +91,7 @@ def brought(company: Served, work: Work, name: str) -> None:
     (folder / "advances.csv").write_text(f"{','.join(header)}\n{','.join(cells)}\n", encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_batch_that_waited_is_posted_after_the_next_start(company: Served, opened: Desk) -> None:
     work, name = working(company), jobs.new_name()
     brought(company, work, name)
@@ -112,6 +113,7 @@ def test_a_batch_that_was_posted_and_not_told_is_told_and_not_posted_again(compa
     assert Store.open(company.store).run == 3
 
 
+@pytest.mark.slow
 def test_a_batch_that_was_cut_off_before_its_commit_is_posted_once(company: Served, opened: Desk) -> None:
     work, name = working(company), jobs.new_name()
     brought(company, work, name)
@@ -122,6 +124,7 @@ def test_a_batch_that_was_cut_off_before_its_commit_is_posted_once(company: Serv
     assert Store.open(company.store).run == 3
 
 
+@pytest.mark.slow
 def test_an_export_that_was_made_and_not_told_is_told_and_not_made_again(company: Served, opened: Desk) -> None:
     work = working(company)
     name = queued(opened, EXPORT, EXPORTED).job
@@ -140,6 +143,7 @@ def test_an_export_that_was_cut_off_before_its_commit_is_made_once(company: Serv
     assert job.result["number"] == 3
 
 
+@pytest.mark.slow
 def test_a_cancellation_is_done_once(company: Served, opened: Desk) -> None:
     work = working(company)
     name = queued(opened, CANCEL, {"export": 1}).job
@@ -178,6 +182,7 @@ def test_what_cannot_be_looked_up_is_not_done_again(
     assert record.next_number(Store.open(company.store)) == 3
 
 
+@pytest.mark.slow
 def test_another_writer_is_waited_for(company: Served, opened: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     work = working(company)
     name = queued(opened, EXPORT, EXPORTED).job
@@ -200,6 +205,7 @@ def test_another_writer_is_waited_for(company: Served, opened: Desk, monkeypatch
     assert (len(tries), found.state) == (3, "done")
 
 
+@pytest.mark.slow
 def test_a_writer_that_goes_on_for_too_long_fails_the_job(
     company: Served, opened: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,6 +131,7 @@ def test_a_broken_ledger_is_said_and_nothing_else_is(client: TestClient, company
     assert str(company.directory) not in answer.text
 
 
+@pytest.mark.slow
 def test_a_ledger_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
     company = Served(tmp_path / "new")
     with company.serving() as client:
@@ -236,6 +237,7 @@ def test_pages_add_up_to_the_list(reading: TestClient, path: str) -> None:
     assert pages(reading, path, 1) == whole
 
 
+@pytest.mark.slow
 def test_pages_of_jobs_and_of_the_audit_log_add_up(client: TestClient) -> None:
     for number in range(3):
         client.post("/v1/exports", json={"format": "json", "legal_entity": "TN01", "on": f"2026-03-0{number + 1}"})

@@ -95,6 +95,7 @@ def test_lines_that_are_wrong_are_in_the_answer(client: TestClient, company: Ser
     assert len(rows(client, "employees")) == 4
 
 
+@pytest.mark.slow
 def test_what_was_applied_and_not_told_is_told_and_not_applied_again(company: Served, opened: Desk) -> None:
     work, name = working(company), jobs.new_name()
     folder = work.folder(name)

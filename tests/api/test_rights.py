@@ -235,7 +235,7 @@ FOREIGN = {
 }
 
 
-_FAST = ("one of two", "what goes to quarantine", "an expense placed in another")
+_FAST = ("what goes to quarantine", "an expense placed in another")
 
 
 @pytest.mark.parametrize(
@@ -270,6 +270,7 @@ def test_what_takes_a_document_out_of_another_entity_is_refused(company: Served,
     assert posted(client, shared, expense_reports=[later], expenses=second).status_code == 201
 
 
+@pytest.mark.slow
 def test_a_job_is_its_keys_own(company: Served, client: TestClient) -> None:
     mine, theirs = company.key(entities=("FR01",)), company.key(entities=("FR01",), name="other")
     simple = company.key("read", entities=("FR01",))
