@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from pipeline.api import jobs
 from pipeline.api.problems import Problem, of_error
-from pipeline.errors import LettrageError, StoreBusyError
+from pipeline.errors import BrokenReferenceError, LettrageError, StoreBusyError
 from pipeline.watch import logs
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ _ATTEMPTS = 3
 _BUSY = 600.0
 #: seconds that the end of a server waits for the job under way; what is cut off is done after the next start
 _LAST_JOB = 20.0
+_BROKEN = "the reference tables contradict themselves, so that no document can be judged"
+_MEND_BROKEN = "have somebody mend them who may see all of them; nothing was posted"
 #: seconds after which a thread looks again by itself, and after which old jobs are forgotten
 _PAUSE, _DAY = 5.0, 86_400.0
 
@@ -167,6 +169,10 @@ class Worker:
                     self._finish(job, problem=of_error(error, self._work.settings))
                 except Problem as problem:
                     self._finish(job, problem=problem)
+                except BrokenReferenceError as error:
+                    # It names rows of the whole group.
+                    said = error if job.entities is None else BrokenReferenceError(_BROKEN, mend=_MEND_BROKEN)
+                    self._finish(job, problem=of_error(said, self._work.settings))
                 except LettrageError as error:
                     self._finish(job, problem=of_error(error, self._work.settings))
                 except Exception as error:  # noqa: BLE001 - one job's fault must not end the thread that does all

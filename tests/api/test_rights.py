@@ -284,3 +284,15 @@ def test_a_job_is_its_keys_own(company: Served, client: TestClient) -> None:
     wide = posted(client, company.key(), advances=[advance("A10")]).json()["job"]
     assert client.get(f"/v1/jobs/{wide}", headers=bearer(mine)).status_code == 404
     assert json.dumps(wide) not in client.get("/v1/jobs", headers=bearer(mine)).text
+
+
+def test_a_broken_reference_is_told_in_full_to_those_who_may_see_it(client: TestClient, company: Served) -> None:
+    path = company.directory / "reference" / "employees.csv"
+    path.write_text(path.read_text(encoding="utf-8") + "E1,Twice,,,,,\n", encoding="utf-8")
+    sent = {"advances": [advance("A7")]}
+    whole = client.post("/v1/batches", json=sent)
+    part = client.post("/v1/batches", json=sent, headers=bearer(company.key(entities=("FR01",))))
+    assert whole.status_code == part.status_code == 409
+    assert "E1" in whole.json()["detail"]
+    assert "E1" not in part.text
+    assert str(company.directory) not in whole.text
