@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 CURRENT = "current"
 VERSIONS = "versions"
-_NUMBER = re.compile(r"[0-9]{6,}\Z")
+_NUMBER = re.compile(r"[0-9]{6,12}\Z")
 _TABLES = (".csv", ".parquet", ".xlsx")
 
 

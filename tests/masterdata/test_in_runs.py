@@ -30,6 +30,7 @@ def refused(result: dict[str, list[dict[str, str]]], rule: str) -> list[str]:
     return sorted({finding["document"] for finding in result["findings"] if finding["rule"] == rule})
 
 
+@pytest.mark.slow
 def test_a_right_is_judged_on_the_day_of_the_expense_and_its_end_opens_the_section_to_nobody(tmp_path: Path) -> None:
     company = Company(tmp_path)
     company.reference["section_rights"] = rows(RIGHTS)
@@ -44,6 +45,7 @@ def test_a_right_is_judged_on_the_day_of_the_expense_and_its_end_opens_the_secti
     company.check()
 
 
+@pytest.mark.slow
 def test_an_axis_is_required_while_it_is_active(tmp_path: Path) -> None:
     company = Company(tmp_path)
     company.reference["axes"] = rows("""

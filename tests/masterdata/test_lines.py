@@ -262,6 +262,7 @@ def test_the_good_lines_are_applied_beside_rejected_ones(tmp_path: Path) -> None
     assert result.error_files == [given / "journals.csv.errors.csv"]
 
 
+@pytest.mark.slow
 def test_what_hangs_on_a_rejected_line_is_rejected_too_over_any_depth(tmp_path: Path) -> None:
     home = company(tmp_path).parent
     given = drop(
@@ -293,6 +294,7 @@ def test_what_hangs_on_a_rejected_line_is_rejected_too_over_any_depth(tmp_path: 
     assert table(home, "section_names")["section"].to_list() == ["C8"]
 
 
+@pytest.mark.slow
 def test_a_rejected_axis_takes_its_sections_along(tmp_path: Path) -> None:
     home = company(tmp_path).parent
     given = drop(
@@ -307,6 +309,7 @@ def test_a_rejected_axis_takes_its_sections_along(tmp_path: Path) -> None:
     assert row(home, "sections", section="C9")["name"] == "N"
 
 
+@pytest.mark.slow
 def test_codes_of_one_axis_never_clash_with_those_of_another(tmp_path: Path) -> None:
     home = company(tmp_path).parent
     result = brought(home, drop(tmp_path, sections="axis section name\nclient P1 One\ntask P1 Two\ntask C1 Three"))
@@ -318,6 +321,7 @@ def test_codes_of_one_axis_never_clash_with_those_of_another(tmp_path: Path) -> 
     }
 
 
+@pytest.mark.slow
 def test_what_is_in_force_may_name_an_employee_who_has_left_and_be_said_again(tmp_path: Path) -> None:
     home = company(tmp_path).parent
     assert brought(home, drop(tmp_path, sections="axis section owner\nclient C1 E3")).rejected == 0
@@ -358,6 +362,7 @@ def test_lines_are_numbered_as_an_editor_shows_them(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_parquet_and_workbooks_are_taken_too_and_their_rows_found(tmp_path: Path) -> None:
     home = company(tmp_path).parent
     given = tmp_path / "drop"

@@ -77,6 +77,7 @@ def test_folders_and_files_are_taken_in_the_order_of_their_names_and_moved_away(
     assert taken(config) == []
 
 
+@pytest.mark.slow
 def test_rejected_lines_go_with_the_drop(tmp_path: Path) -> None:
     config = configured(tmp_path)
     still(drop(tmp_path / "drops", "one", sections=f"{NINE}\nregion R1 One"))
@@ -113,6 +114,7 @@ def test_differences_are_never_applied_twice(tmp_path: Path) -> None:
     assert done(tmp_path) == ["1", "2", "3"]
 
 
+@pytest.mark.slow
 def test_a_full_drop_that_comes_again_says_again_what_is_to_be(tmp_path: Path) -> None:
     config = configured(tmp_path, 'mode = "full"')
     for name, text in (("1", "Uno"), ("2", "Due"), ("3", "Uno"), ("4", "Uno")):
@@ -121,6 +123,7 @@ def test_a_full_drop_that_comes_again_says_again_what_is_to_be(tmp_path: Path) -
     assert row(tmp_path, "axes", axis="client")["name"] == "Uno"
 
 
+@pytest.mark.slow
 def test_a_drop_with_rejected_lines_may_come_again_when_what_they_lacked_is_there(tmp_path: Path) -> None:
     config = configured(tmp_path)
     text = "axis section name owner\nclient C9 Nine E9"
@@ -132,6 +135,7 @@ def test_a_drop_with_rejected_lines_may_come_again_when_what_they_lacked_is_ther
     assert row(tmp_path, "sections", section="C9")["owner"] == "E9"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["written down", "moved"])
 def test_cut_off_after_it_was_applied_a_drop_is_only_moved(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -159,6 +163,7 @@ def test_cut_off_after_it_was_applied_a_drop_is_only_moved(
     assert len(history(tmp_path / "reference")) == 3
 
 
+@pytest.mark.slow
 def test_a_version_that_cannot_be_written_leaves_the_drop_where_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +203,7 @@ def test_a_preview_of_a_source_moves_and_writes_nothing(tmp_path: Path) -> None:
     assert is_untouched(tmp_path)
 
 
+@pytest.mark.slow
 def test_what_was_rolled_back_stays_so_until_another_drop_comes(tmp_path: Path) -> None:
     config = configured(tmp_path)
     still(drop(tmp_path / "drops", "1", sections=NINE))
@@ -225,6 +231,7 @@ def test_a_source_or_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
         taken(config)
 
 
+@pytest.mark.slow
 def test_the_command_takes_a_source_and_ends_with_3_where_lines_were_rejected(tmp_path: Path) -> None:
     config = configured(tmp_path)
     still(drop(tmp_path / "drops", "1", sections=f"{NINE}\nregion R1 One"))
@@ -272,6 +279,7 @@ def at(server: SftpServer) -> list[str]:
     return sorted(found)
 
 
+@pytest.mark.slow
 def test_drops_are_fetched_from_a_server_and_their_errors_go_back_there(tmp_path: Path, server: SftpServer) -> None:
     config = at_server(tmp_path, server)
     drop(server.root / "out", "1", sections=f"{NINE}\nregion R1 One", employees="employee name\nE9 Nine")
@@ -292,6 +300,7 @@ def test_drops_are_fetched_from_a_server_and_their_errors_go_back_there(tmp_path
     assert taken(config) == []
 
 
+@pytest.mark.slow
 def test_a_server_that_breaks_off_leaves_a_drop_that_is_then_only_moved(tmp_path: Path, server: SftpServer) -> None:
     config = at_server(tmp_path, server, 'done_folder = "taken"')
     drop(server.root / "out", "1", sections=NINE)
@@ -304,6 +313,7 @@ def test_a_server_that_breaks_off_leaves_a_drop_that_is_then_only_moved(tmp_path
     assert len(history(tmp_path / "reference")) == 2
 
 
+@pytest.mark.slow
 def test_a_drop_that_still_grows_at_the_server_waits_and_a_marker_says_that_it_is_whole(
     tmp_path: Path, server: SftpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -325,6 +335,7 @@ def test_a_drop_that_still_grows_at_the_server_waits_and_a_marker_says_that_it_i
 # ---------------------------------------------------------------------------------------------------- schedule
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "has_findings"), [(NINE, False), (f"{NINE}\nregion R1 One", True)])
 def test_a_schedule_takes_a_source(text: str, has_findings: bool, tmp_path: Path) -> None:
     config = configured(tmp_path)

@@ -50,6 +50,7 @@ def test_a_drop_in_force_already_makes_no_version(tmp_path: Path) -> None:
     assert is_untouched(home)
 
 
+@pytest.mark.slow
 def test_a_plain_directory_becomes_version_1_with_the_first_change_alone(tmp_path: Path) -> None:
     home = company(tmp_path, is_plain=True).parent
     same = brought(home, drop(tmp_path, "same", sections=SECTIONS), mode="full")
@@ -58,6 +59,7 @@ def test_a_plain_directory_becomes_version_1_with_the_first_change_alone(tmp_pat
     assert brought(home, drop(tmp_path, sections="axis section name\nclient C1 Uno")).version == 2
 
 
+@pytest.mark.slow
 def test_a_section_that_vanishes_is_archived_and_comes_back_when_it_is_there_again(tmp_path: Path) -> None:
     home = company(tmp_path).parent
     gone = drop(tmp_path, "gone", sections=without(SECTIONS, "T1"))
@@ -69,6 +71,7 @@ def test_a_section_that_vanishes_is_archived_and_comes_back_when_it_is_there_aga
     assert changed(back) == [("sections", "task|T1", "restored", "active_to", "2026-03-09", "")]
 
 
+@pytest.mark.slow
 def test_a_full_file_without_status_or_days_says_that_what_is_there_is_active(tmp_path: Path) -> None:
     home = company(tmp_path).parent
     text = SECTIONS + "    project P3 Third -"
@@ -177,6 +180,7 @@ def test_a_preview_tells_and_writes_nothing(tmp_path: Path) -> None:
     assert sorted(path for path in tmp_path.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_names_come_by_language_and_an_empty_one_goes(tmp_path: Path) -> None:
     home = company(tmp_path).parent
     brought(
@@ -200,6 +204,7 @@ def test_names_come_by_language_and_an_empty_one_goes(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_hierarchy_may_be_told_from_above_over_any_depth(tmp_path: Path) -> None:
     home = company(tmp_path).parent
     depth = 12
@@ -231,6 +236,7 @@ def test_a_code_on_two_axes_below_has_to_say_its_parent_itself(tmp_path: Path) -
     assert said(brought(home, given)) == [("sections", 3, "children", "sections of several axes below have this code")]
 
 
+@pytest.mark.slow
 def test_an_axis_moves_below_another_with_its_sections_and_leaves_archived_ones_behind(tmp_path: Path) -> None:
     home = company(tmp_path).parent
     brought(home, drop(tmp_path, "old", sections="axis section change\nproject P2 delete"))
@@ -288,6 +294,7 @@ def test_a_source_may_be_kept_to_some_tables(tmp_path: Path) -> None:
     assert "may not bring employees" in result.notes[0]
 
 
+@pytest.mark.slow
 def test_a_reference_may_begin_with_a_drop(tmp_path: Path) -> None:
     given = write(tmp_path / "drop", reference())
     result = sync(tmp_path / "reference", given, on=ON, mode="full")
@@ -298,6 +305,7 @@ def test_a_reference_may_begin_with_a_drop(tmp_path: Path) -> None:
         assert frame.sort(frame.columns).equals(kept[name].sort(frame.columns)), name
 
 
+@pytest.mark.slow
 def test_the_sample_restated_in_full_is_no_change(tmp_path: Path) -> None:
     sample = Path(__file__).parents[2] / "data" / "sample" / "reference"
     write(tmp_path / "empty", {})
