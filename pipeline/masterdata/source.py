@@ -26,6 +26,7 @@ from pipeline.masterdata.sync import SyncResult, sync
 from pipeline.masterdata.versions import about_in_force
 from pipeline.settings.sources import FolderSource
 from pipeline.state.state import opened
+from schemas import REFERENCE
 
 if TYPE_CHECKING:
     import sqlite3
@@ -68,6 +69,13 @@ def sync_source(settings: Settings, name: str, *, on: date, preview: bool = Fals
     if source is None:
         raise SettingsError(
             f"there is no source {name}", mend=f"the settings have {', '.join(sorted(settings.sources)) or 'none'}"
+        )
+    strange = sorted(set(source.tables).difference(REFERENCE))
+    if strange:
+        raise SettingsError(
+            f"there is no reference table {strange[0]}",
+            where=f"sources.{name}.tables",
+            mend=f"name some of {', '.join(REFERENCE)}",
         )
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
@@ -192,7 +200,12 @@ def _place(source: Source, settings: Settings, name: str) -> Iterator[_Place]:
 
 
 def _is_table(name: str) -> bool:
-    return name.lower().endswith(_TABLES) and not name.startswith((".", "~$")) and not name.endswith(ERRORS)
+    return name.lower().endswith(_TABLES) and not name.startswith("~$") and not name.endswith(ERRORS) and _is_name(name)
+
+
+def _is_name(name: str) -> bool:
+    """Whether a server's name is one of a file here: nothing is fetched to anywhere but the spool."""
+    return not name.startswith(".") and not any(mark in name for mark in "/\\\0")
 
 
 def _stamped(name: str) -> str:
@@ -266,7 +279,7 @@ class _Server:
         markers = {entry.name for entry in entries if entry.name.endswith(READY)}
         found = {}
         for entry in entries:
-            if entry.name.startswith(".") or self._at(entry.name) == self._done:
+            if not _is_name(entry.name) or self._at(entry.name) == self._done:
                 continue
             files = [entry]
             has_marker = entry.name + READY in markers

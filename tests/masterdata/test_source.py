@@ -222,7 +222,16 @@ def test_a_source_that_is_being_taken_is_left_alone(tmp_path: Path) -> None:
         taken(config)
 
 
-def test_a_source_or_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["../x.csv", "a/../../x.csv", ".hidden.csv", "a\\b.csv", "x\0.csv", "~$x.xlsx"])
+def test_names_of_a_server_that_lead_elsewhere_are_no_drops(name: str) -> None:
+    assert not taking._is_table(name)
+
+
+def test_a_source_a_table_or_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    config = configured(tmp_path, 'tables = ["sections", "customers"]')
+    with pytest.raises(SettingsError, match="there is no reference table customers"):
+        taken(config)
+    shutil.rmtree(tmp_path / "reference")
     config = configured(tmp_path)
     with pytest.raises(SettingsError, match="there is no source crm"):
         sync_source(load_settings(config), "crm", on=ON)
