@@ -34,7 +34,7 @@ def download(request: Request, held: Held, *, name: str, clear: Callable[[], Non
         "ETag": tag,
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
-        "Content-Disposition": f"attachment; filename*=utf-8''{quote(name, safe='')}",
+        "Content-Disposition": f"attachment; filename=\"{_plain(name)}\"; filename*=utf-8''{quote(name, safe='')}",
         "Content-Type": _kind(name),
     }
     after = None if clear is None else BackgroundTask(clear)
@@ -93,6 +93,11 @@ def _blocks(path: Path, first: int, last: int) -> Iterator[bytes]:
         while left > 0 and (block := file.read(min(_BLOCK, left))):
             left -= len(block)
             yield block
+
+
+def _plain(name: str) -> str:
+    """A name for programs that know ASCII alone."""
+    return re.sub(r"[^A-Za-z0-9._ -]", "_", name)
 
 
 def _kind(name: str) -> str:

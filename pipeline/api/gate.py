@@ -37,6 +37,8 @@ OPEN = ("/v1/health",)
 WRONG_KEYS = 30
 #: what a body of JSON may hold: all of it is in memory at once
 LARGEST_JSON = 20 << 20
+#: who is remembered for having been written down
+_MOST_TOLD = 10_000
 #: bytes of the end of a body that are kept: a boundary has at most 70
 _TAIL = 256
 #: digits of a length that are read
@@ -158,6 +160,8 @@ class Gate:
         elif who in self._told:
             return
         else:
+            if len(self._told) > _MOST_TOLD:
+                self._told.clear()
             self._told.add(who)
         try:
             await run_in_threadpool(audit.write, self._desk, seen, status)

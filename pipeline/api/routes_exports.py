@@ -210,7 +210,8 @@ def _file(served: Here, caller: Caller, request: Request, number: int, name: str
         row = reads.export_row(store, caller, number)
         if row["export_status"] == record.CANCELLED:
             raise Problem(410, f"export {number} is cancelled: its entries may have gone out with another")
-        held = served.made.held(store, row, name)
+    # Made again it may take its time: other readers need not wait for it.
+    held = served.made.held(store, row, name)
     if held is None:
         raise not_found(f"file {name} of export {number}", mend=f"see /v1/exports/{number}")
     return download(request, held, name=name)
