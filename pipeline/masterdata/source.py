@@ -23,8 +23,9 @@ from pipeline.errors import InputError, SettingsError, StoreBusyError
 from pipeline.masterdata.drop import ERRORS, Drop, read_drop
 from pipeline.masterdata.errors_file import HEAD, errors_beside
 from pipeline.masterdata.sync import SyncResult, sync
-from pipeline.masterdata.versions import about_in_force
+from pipeline.masterdata.versions import about
 from pipeline.settings.sources import FolderSource
+from pipeline.stage.reference_place import version_in_force
 from pipeline.state.state import opened
 from schemas import REFERENCE
 
@@ -137,7 +138,7 @@ class _Taking:
             return SyncResult("refused", told, mode, self.on, "", None, error_files=beside, said=str(error))
         known = self._known(brought)
         if known is not None:
-            said = f"it was applied before, as version {known}: nothing was done"
+            said = f"it was applied before{f', as version {known}' if known else ''}: nothing was done"
             return SyncResult("known", told, mode, self.on, brought.digest, known, said=said)
         result = sync(
             self.settings.reference,
@@ -162,7 +163,8 @@ class _Taking:
         are never applied twice, for what came after them would be undone; a full drop says again what is to be. One
         with rejected lines may come again, for what they lacked may have come.
         """
-        last = about_in_force(self.settings.reference) or {}
+        number = version_in_force(self.settings.reference)
+        last = {} if number is None else about(self.settings.reference, number)
         if last.get("digest") == brought.digest and str(last.get("source")).startswith(f"{self.name}/"):
             is_whole = not any(row["rejected"] for row in last["counts"])
             return int(last["version"]) if is_whole else None

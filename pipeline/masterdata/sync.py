@@ -18,7 +18,7 @@ from pipeline.masterdata.diff import CHANGES, DIFF, changes, counted
 from pipeline.masterdata.drop import read_drop
 from pipeline.masterdata.errors_file import write_errors
 from pipeline.masterdata.plan import REJECTED, SyncPlan, plan
-from pipeline.masterdata.versions import add_copy, add_version, history, locked, read_in_force, read_version
+from pipeline.masterdata.versions import about, add_copy, add_version, locked, read_in_force, read_version
 from pipeline.stage.reference_place import version_in_force
 
 if TYPE_CHECKING:
@@ -141,13 +141,16 @@ def sync(
             return _result("refused", made, told, version, written)
         if made.diff.is_empty():
             return _result("unchanged", made, told, version, written)
-        version = apply(reference, made, about={**told, "on": on.isoformat(), "who": who})
+        version = apply(reference, made, told={**told, "on": on.isoformat(), "who": who})
     return _result("applied", made, told, version, written)
 
 
-def apply(reference: Path, made: SyncPlan, *, about: Mapping[str, Any]) -> int:
-    """Puts what was planned into force as the next version; returns its number. The lock of the reference is held."""
-    said = {"made_by": "sync", **about, "counts": made.counts}
+def apply(reference: Path, made: SyncPlan, *, told: Mapping[str, Any]) -> int:
+    """Puts what was planned into force as the next version; returns its number. The lock of the reference is held.
+
+    told: what the version says of itself.
+    """
+    said = {"made_by": "sync", **told, "counts": made.counts}
     return add_version(reference, made.tables_after, said, before=made.tables_before)
 
 
@@ -164,21 +167,21 @@ def rollback(reference: Path, number: int, *, on: date, who: str | None = None) 
 
 
 def shown(reference: Path, number: int) -> SyncResult:
-    """What a version changed of the one before it, as a result. Raises: UsageError where there is none."""
-    after = read_version(reference, number)
-    before = read_version(reference, number - 1) if number > 1 else {name: rows.clear() for name, rows in after.items()}
-    about = next(one for one in history(reference) if one["version"] == number)
-    on = date.fromisoformat(about.get("on") or about["made_at"][:10])
-    said = f"back to version {about['of_version']}" if "of_version" in about else about.get("source", "start")
+    """What a version changed of the one that it followed, as a result. Raises: UsageError where there is none."""
+    said, after = about(reference, number), read_version(reference, number)
+    before = {name: rows.clear() for name, rows in after.items()}
+    if said["follows"] is not None:
+        before = read_version(reference, said["follows"])
+    on = date.fromisoformat(said.get("on") or said["made_at"][:10])
     diff = changes(before, after, on)
     return SyncResult(
         "applied",
-        said,
-        about.get("mode", about["made_by"]),
+        f"back to version {said['of_version']}" if "of_version" in said else said.get("source", "start"),
+        said.get("mode", said["made_by"]),
         on,
-        about.get("digest", ""),
+        said.get("digest", ""),
         number,
-        counts=about.get("counts") or counted(diff),
+        counts=said.get("counts") or counted(diff),
         diff=diff,
     )
 

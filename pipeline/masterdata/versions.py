@@ -73,10 +73,9 @@ def add_version(
     before: the tables in force, which become version 1 first where the directory is a plain one.
     Raises: RunError where it cannot be written, or does not read back: the version in force is then the one before.
     """
-    number = version_in_force(directory)
-    if number is None and any(rows.height for rows in before.values()):
-        number = _put(directory, 1, {"made_by": "start"}, lambda folder: _write_tables(folder, before))
-    return _put(directory, (number or 0) + 1, about, lambda folder: _write_tables(folder, tables))
+    if version_in_force(directory) is None and any(rows.height for rows in before.values()):
+        _put(directory, {"made_by": "start"}, lambda folder: _write_tables(folder, before))
+    return _put(directory, about, lambda folder: _write_tables(folder, tables))
 
 
 def add_copy(directory: Path, number: int, about: Mapping[str, Any]) -> int:
@@ -84,61 +83,70 @@ def add_copy(directory: Path, number: int, about: Mapping[str, Any]) -> int:
 
     Raises: UsageError where there is no such version.
     """
-    before = version_in_force(directory)
-    source = directory / VERSIONS / version_name(number)
-    if before is None or not 0 < number <= before or not source.is_dir():
-        raise UsageError(
-            f"there is no version {number}", where=str(directory), mend="`lettrage reference history` lists them"
-        )
+    source = _folder(directory, number)
 
     def copy(folder: Path) -> None:
         for path in sorted(source.iterdir()):
             if path.name != ABOUT:
                 _write(folder / path.name, path.read_bytes())
 
-    return _put(directory, before + 1, about, copy)
+    return _put(directory, about, copy)
 
 
 def history(directory: Path) -> list[dict[str, Any]]:
-    """What each version says of itself, the first one first; those after the one in force were never in force."""
-    last = version_in_force(directory) or 0
-    told = []
-    for path in sorted((directory / VERSIONS).glob(f"[0-9]*/{ABOUT}")):
-        number = int(path.parent.name)
-        if number <= last:
-            told.append({"version": number, **json.loads(path.read_text(encoding="utf-8"))})
-    return told
+    """What each version that was in force says of itself, the first one first: `version` and about.json.
 
-
-def about_in_force(directory: Path) -> dict[str, Any] | None:
-    """What the version in force says of itself, None where there is none."""
+    They are found from the one in force on, each by the one that it followed; where old ones were taken away by hand,
+    the history begins after them.
+    """
+    told: list[dict[str, Any]] = []
     number = version_in_force(directory)
-    if number is None:
-        return None
-    text = (directory / VERSIONS / version_name(number) / ABOUT).read_text(encoding="utf-8")
+    while number is not None and (directory / VERSIONS / version_name(number) / ABOUT).is_file():
+        told.append(about(directory, number))
+        number = told[-1]["follows"]
+    return told[::-1]
+
+
+def about(directory: Path, number: int) -> dict[str, Any]:
+    """What a version says of itself: its number, the one that it followed, when, from what and by whom it was made.
+
+    Raises: UsageError where there is none.
+    """
+    text = (_folder(directory, number) / ABOUT).read_text(encoding="utf-8")
     return {"version": number, **json.loads(text)}
 
 
 def read_version(directory: Path, number: int) -> dict[str, pl.DataFrame]:
     """Reads the tables of a version as they were given. Raises: UsageError where there is none."""
+    return read_as_given(_folder(directory, number), required=())
+
+
+def _folder(directory: Path, number: int) -> Path:
     folder = directory / VERSIONS / version_name(number)
-    if not 0 < number <= (version_in_force(directory) or 0) or not folder.is_dir():
+    if not (folder / ABOUT).is_file():
         raise UsageError(
             f"there is no version {number}", where=str(directory), mend="`lettrage reference history` lists them"
         )
-    return read_as_given(folder, required=())
+    return folder
 
 
-def _put(directory: Path, number: int, about: Mapping[str, Any], fill: Callable[[Path], None]) -> int:
+def _put(directory: Path, about: Mapping[str, Any], fill: Callable[[Path], None]) -> int:
+    """Writes a version and puts it into force; its number is one that no version has or had a folder by."""
     versions = directory / VERSIONS
     try:
         versions.mkdir(exist_ok=True)
         _sync_folder(directory)
-        _clear(versions, number)
+        before = version_in_force(directory)
+        numbers = [int(path.name) for path in versions.iterdir() if path.name.isdigit()]
+        number = max([before or 0, *numbers]) + 1
+        for left in versions.glob(f"{_UNFINISHED}*"):
+            # Of a sync that was cut off: it was never whole.
+            shutil.rmtree(left)
         unfinished = versions / f"{_UNFINISHED}{version_name(number)}"
         unfinished.mkdir()
         fill(unfinished)
-        said = {"made_at": datetime.now(UTC).isoformat(timespec="seconds"), **about}
+        made_at = datetime.now(UTC).isoformat(timespec="seconds")
+        said = {"follows": before, "made_at": made_at, **about}
         _write(unfinished / ABOUT, (json.dumps(said, ensure_ascii=False, indent=2) + "\n").encode())
         _sync_folder(unfinished)
         # Held to the rules of every reference once more, as the next run will read it.
@@ -151,19 +159,11 @@ def _put(directory: Path, number: int, about: Mapping[str, Any], fill: Callable[
         _sync_folder(directory)
     except OSError as error:
         raise RunError(
-            f"version {number} could not be written ({error.strerror or error})",
+            f"the next version could not be written ({error.strerror or error})",
             where=str(directory),
             mend="mend that and give the command again; the version in force is the one before",
         ) from None
     return number
-
-
-def _clear(versions: Path, number: int) -> None:
-    """Clears away what a sync that was cut off left: it was never in force."""
-    for path in versions.iterdir():
-        was_begun = path.name.startswith(_UNFINISHED)
-        if was_begun or (path.name.isdigit() and int(path.name) >= number):
-            shutil.rmtree(path)
 
 
 def _write_tables(folder: Path, tables: Mapping[str, pl.DataFrame]) -> None:

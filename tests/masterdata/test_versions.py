@@ -127,7 +127,7 @@ def test_a_disk_that_is_full_leaves_the_version_before(tmp_path: Path, monkeypat
     faults = Faults(monkeypatch, lambda: OSError(errno.ENOSPC, "No space left on device"))
     given = drop(tmp_path, sections=NINE)
     faults.next_try(12)
-    with pytest.raises(RunError, match="version 2 could not be written") as caught:
+    with pytest.raises(RunError, match="the next version could not be written") as caught:
         brought(home, given, error_files=False)
     assert caught.value.exit_code == 1
     faults.next_try(0)
@@ -169,6 +169,21 @@ def test_there_is_no_way_back_to_a_version_that_is_not_there(tmp_path: Path) -> 
     for number in (0, 2, 99):
         with pytest.raises(UsageError, match=f"there is no version {number}"):
             rollback(home / "reference", number, on=ON)
+
+
+def test_where_the_pointer_was_put_back_by_hand_no_version_is_lost(tmp_path: Path) -> None:
+    home = company(tmp_path).parent
+    for name in ("C7", "C8", "C9"):
+        brought(home, drop(tmp_path, name, sections=f"axis section name\nclient {name} New"))
+    (home / "reference" / "current").write_text("000002\n")
+    assert [one["version"] for one in history(home / "reference")] == [1, 2]
+    assert brought(home, drop(tmp_path, sections="axis section name\nclient C6 New")).version == 5
+    assert [one["version"] for one in history(home / "reference")] == [1, 2, 5]
+    assert changed(shown(home / "reference", 5)) == [("sections", "client|C6", "added", "", "", "New")]
+    shutil.rmtree(home / "reference" / "versions" / "000001")
+    assert [one["version"] for one in history(home / "reference")] == [2, 5]
+    assert rollback(home / "reference", 4, on=ON).version == 6
+    assert row(home, "sections", section="C9")["name"] == "New"
 
 
 def test_a_version_says_where_it_came_from(tmp_path: Path) -> None:
