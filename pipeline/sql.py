@@ -31,6 +31,16 @@ _MACROS = (
         * ((2 * abs(dividend::hugeint) + divisor) // (2 * divisor))
     )
     """,
+    # The same of minor * numerator, in 64 bits where both fit: HUGEINT costs ten times that. numerator: below a million.
+    """
+    create macro proportion(minor, numerator, divisor) as (
+        case
+            when abs(minor) < 4000000000000
+                then case when minor < 0 then -1 else 1 end * ((2 * abs(minor) * numerator + divisor) // (2 * divisor))
+            else divide_rounded(minor::hugeint * numerator, divisor)::bigint
+        end
+    )
+    """,
     # Powers of ten as whole numbers: DuckDB's ** is floating point.
     """
     create macro power10(exponent) as (
@@ -41,12 +51,23 @@ _MACROS = (
     "create macro minor_e4(digits) as (power10(4 - digits))",
     # Decimals as whole numbers of their last decimal; the wider type is what keeps the product from overflowing.
     "create macro e3(value) as ((value::decimal(6, 3) * 1000::decimal(4, 0))::bigint)",
-    "create macro e4(value) as ((value::decimal(22, 4) * 10000::decimal(5, 0))::bigint)",
+    # Again, what fits into 64 bits is computed there.
+    """
+    create macro e4(value) as (
+        case
+            when abs(value) < 10000000000 then (value::decimal(18, 4) * 10000)::bigint
+            else (value::decimal(22, 4) * 10000::decimal(5, 0))::bigint
+        end
+    )
+    """,
     "create macro e8(value) as ((value::decimal(28, 8) * 100000000::decimal(10, 0))::hugeint)",
     # Whole minor units of one currency, at a rate in hundred-millionths, to those of another.
     """
     create macro converted(minor, rate_e8, digits, target_digits) as (
-        divide_rounded(minor::hugeint * rate_e8, power10(8 + digits - target_digits))
+        case
+            when rate_e8 = 100000000 and digits = target_digits then minor::hugeint
+            else divide_rounded(minor::hugeint * rate_e8, power10(8 + digits - target_digits))
+        end
     )
     """,
     # What an amount of 14 digits before the point must stay below, in whole minor units.

@@ -1,5 +1,6 @@
 -- The lines of the expense-report and company-paid journals: one row per line that is not 0, debit positive.
--- In: expense_amounts, charge_shares, accepted_documents. Out: report_lines. Spec: section 4, journals 1 and 2.
+-- In: expense_amounts, recoverable_amounts, charge_shares, accepted_documents. Out: report_lines.
+-- Spec: section 4, journals 1 and 2.
 with
 
 journal_expenses as (
@@ -36,14 +37,6 @@ charge_lines as (
     inner join charge_shares on journal_expenses.expense_id = charge_shares.expense_id
 ),
 
-recoverables as (
-    select
-        expense_id,
-        unnest(recoverables) as recoverable
-    from journal_expenses
-    where recoverables is not null
-),
-
 vat_lines as (
     select
         journal_expenses.report,
@@ -52,22 +45,22 @@ vat_lines as (
         journal_expenses.method,
         journal_expenses.account_employee,
         'vat' as role,
-        recoverables.recoverable.vat_code as key,
+        recoverable_amounts.vat_code as key,
         'D' as nominal_side,
-        recoverables.recoverable.minor,
-        recoverables.recoverable.foreign_minor,
+        recoverable_amounts.minor,
+        recoverable_amounts.foreign_minor,
         if(journal_expenses.is_foreign, journal_expenses.currency, null) as foreign_currency,
         journal_expenses.currency_digits,
         journal_expenses.entity_digits,
         journal_expenses.expense,
         journal_expenses.expense_type,
-        recoverables.recoverable.vat_code,
+        recoverable_amounts.vat_code,
         coalesce(journal_expenses.label, journal_expenses.expense_type) as label,
         2 as line_class,
         0 as split,
         null::sections_by_axis as sections
     from journal_expenses
-    inner join recoverables on journal_expenses.expense_id = recoverables.expense_id
+    inner join recoverable_amounts on journal_expenses.expense_id = recoverable_amounts.expense_id
 ),
 
 -- One line for all expenses of the entry, or one an expense where the payment method says so.
