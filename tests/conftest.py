@@ -26,7 +26,13 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 # The Debian package that brings each program.
-PACKAGES = {"xmllint": "libxml2-utils", "hledger": "hledger", "ledger": "ledger", "soffice": "libreoffice-calc-nogui"}
+PACKAGES = {
+    "xmllint": "libxml2-utils",
+    "hledger": "hledger",
+    "ledger": "ledger",
+    "soffice": "libreoffice-calc-nogui",
+    "sshd": "openssh-server",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pipeline.delivery.parcel import Receipt
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
+_DAY = timedelta(days=1)
 WAITING, DELIVERED, FAILED, UNCLEAR = "waiting", "delivered", "failed", "unclear"
 
 
@@ -69,9 +70,13 @@ class Outbox:
         )
         return [Delivery(**row) for row in rows]
 
-    def get(self, delivery: str) -> Delivery | None:
-        """The delivery of that id."""
-        return next((one for one in self.all() if one.delivery == delivery), None)
+    def of(self, subject: str, destination: str) -> list[Delivery]:
+        """The deliveries of a subject to a destination, by copy."""
+        rows = self._connection.execute(
+            f"select {_COLUMNS} from deliveries where subject = ? and destination = ? order by copy",
+            (subject, destination),
+        )
+        return [Delivery(**row) for row in rows]
 
     def tried(self, delivery: str) -> None:
         """Counts an attempt, before it is made."""
@@ -84,12 +89,6 @@ class Outbox:
         self._connection.execute(
             "update deliveries set state = ?, said = ? where delivery = ?", (state, said, delivery)
         )
-
-    def drop(self, delivery: str) -> None:
-        """Forgets a delivery that is not to be made any more."""
-        with transaction(self._connection):
-            for table in ("delivery_steps", "delivery_receipts", "deliveries"):
-                self._connection.execute(f"delete from {table} where delivery = ?", (delivery,))
 
     def steps(self, delivery: str) -> OutboxSteps:
         """How far the files of a delivery came."""
@@ -104,11 +103,17 @@ class Outbox:
 
     def unrecorded(self) -> list[tuple[Delivery, Receipt]]:
         """The receipts that the ledger may not have, with their deliveries."""
-        known = {one.delivery: one for one in self.all()}
         rows = self._connection.execute(
             "select delivery, receipt from delivery_receipts where recorded = 0 order by delivery, file"
-        )
+        ).fetchall()
+        # After the receipts: another process may begin a delivery between the two.
+        known = {one.delivery: one for one in self.all()} if rows else {}
         return [(known[row["delivery"]], Receipt.of(json.loads(row["receipt"]))) for row in rows]
+
+    def in_ledger(self) -> set[tuple[str, str]]:
+        """The receipts that the ledger is said to have, each a delivery and a file."""
+        rows = self._connection.execute("select delivery, file from delivery_receipts where recorded = 1")
+        return {(row["delivery"], row["file"]) for row in rows}
 
     def recorded(self, receipts: Iterable[tuple[str, str]]) -> None:
         """Says that the ledger has these receipts, each a delivery and a file."""
@@ -118,16 +123,17 @@ class Outbox:
             )
 
     def was_told(self, destination: str, said: str) -> bool:
-        """Whether people were told the same of a destination in the last day; if not, they count as told from now."""
+        """Whether people count as told the same of a destination."""
         row = self._connection.execute("select said, at from notices where destination = ?", (destination,)).fetchone()
-        now = datetime.now(UTC)
-        if row is not None and row["said"] == said and (now - datetime.fromisoformat(row["at"])).days < 1:
-            return True
+        return row is not None and row["said"] == said and datetime.now(UTC) < datetime.fromisoformat(row["at"]) + _DAY
+
+    def told(self, destination: str, said: str, *, for_now: timedelta = _DAY) -> None:
+        """Has people count as told, for a day or as long as is said."""
+        at = datetime.now(UTC) - _DAY + for_now
         self._connection.execute(
             "insert or replace into notices (destination, said, at) values (?, ?, ?)",
-            (destination, said, now.isoformat()),
+            (destination, said, at.isoformat()),
         )
-        return False
 
     def forget_notice(self, destination: str) -> None:
         """Says that a destination works again: the next failure is told at once."""
@@ -169,5 +175,8 @@ class OutboxSteps:
         )
 
     def forget(self) -> None:
-        """Forgets the steps: the files that have no receipt are carried from the beginning."""
-        self._connection.execute("delete from delivery_steps where delivery = ?", (self._delivery,))
+        """Forgets how far the files came that have no receipt; who has got them (`to:`, `link:`) stays."""
+        self._connection.execute(
+            "delete from delivery_steps where delivery = ? and file not like 'to:%' and file not like 'link:%'",
+            (self._delivery,),
+        )
