@@ -31,7 +31,7 @@ _MACROS = (
         * ((2 * abs(dividend::hugeint) + divisor) // (2 * divisor))
     )
     """,
-    # The same of minor * numerator, in 64 bits where both fit: HUGEINT costs ten times that. numerator: below a million.
+    # The same of minor * numerator (below a million), in 64 bits where it fits: HUGEINT costs ten times that.
     """
     create macro proportion(minor, numerator, divisor) as (
         case
