@@ -489,7 +489,7 @@ def export(
     if out is not None:
         refuse_inside_store(out)
     # What cannot be delivered is refused before anything is recorded.
-    carry = _carrier(config, store) if delivers else None
+    carry = _carrier(config, store, destinations) if delivers else None
     ledger = Store.open(store)
     if cancel_number is not None:
         _cancel_export(ledger, cancel_number, as_json=as_json)
@@ -501,10 +501,10 @@ def export(
         name = record_of(ledger, again_number)["profile"]
         make = partial(exporting.again, ledger, again_number, folder)
     else:
-        profile, day = _profile(format_name, profile_file), on or date.today()  # noqa: DTZ011 - the day on the wall
+        profile = _profile(format_name, profile_file, names_destination=delivers and not destinations)
+        day = on or date.today()  # noqa: DTZ011 - the day on the wall
         chosen = entity or profile.entity
-        if chosen is None:
-            raise click.UsageError("Missing option '--entity'.")
+        _demand(chosen is not None, "Missing option '--entity'.")
         name = profile.name
         make = partial(
             exporting.export,
@@ -538,7 +538,7 @@ def export(
     else:
         print_export(result, folder)
         click.echo(deliveries_as_text(outcomes), nl=False)
-    _end_delivery(ctx, outcomes)
+    _end_delivery(ctx, outcomes, is_asked=True)
 
 
 def _demand(holds: object, said: str) -> None:
@@ -547,14 +547,15 @@ def _demand(holds: object, said: str) -> None:
         raise click.UsageError(said)
 
 
-def _profile(format_name: str | None, profile_file: Path | None) -> Any:
-    """The profile of a file, or that of a format with nothing set."""
+def _profile(format_name: str | None, profile_file: Path | None, *, names_destination: bool) -> Any:
+    """The profile of a file, or that of a format with nothing set. names_destination: it has to."""
     from pipeline.exports.profile import Profile, load_profile
 
     _demand((format_name is None) != (profile_file is None), "Give either --format or --profile.")
-    if profile_file is not None:
-        return load_profile(profile_file)
-    return Profile(name=str(format_name), format=str(format_name))
+    named = Profile(name=str(format_name), format=str(format_name))
+    profile = named if profile_file is None else load_profile(profile_file)
+    _demand(profile.destinations or not names_destination, "The profile names no destination: give --to.")
+    return profile
 
 
 def _cancel_export(ledger: Any, number: int, *, as_json: bool) -> None:
@@ -596,20 +597,30 @@ def _write_order(
     else:
         click.echo("\n".join(str(folder / file.name) for file in files))
         click.echo(deliveries_as_text(outcomes), nl=False)
-    _end_delivery(ctx, outcomes)
+    _end_delivery(ctx, outcomes, is_asked=True)
 
 
-def _carrier(config: Path, store: Path | str) -> Callable[[str, tuple[str, ...]], list[Any]]:
+def _carrier(
+    config: Path, store: Path | str, destinations: tuple[str, ...]
+) -> Callable[[str, tuple[str, ...]], list[Any]]:
     """Gives the function that delivers a subject to the destinations of its profile and to others.
 
-    Raises: SettingsError where the settings are not those of this ledger.
+    Raises: SettingsError where the settings are not those of this ledger, or do not know one of the destinations;
+    StateError where what is delivered could not be written down.
     """
     from pipeline.delivery.deliver import deliver_one, demand_same_store
+    from pipeline.errors import SettingsError
     from pipeline.ledger.store import Store
     from pipeline.settings.settings import load_settings
+    from pipeline.state.state import opened
 
     settings = load_settings(config)
     demand_same_store(settings, str(store))
+    for name in destinations:
+        if name not in settings.destinations:
+            raise SettingsError(f"the settings know no destination {name}", mend=f"describe it in {config}")
+    with opened(settings.state):
+        pass
 
     def carry(subject: str, to: tuple[str, ...]) -> list[Any]:
         return list(deliver_one(Store.open(store), settings, subject, to, tell=_tell))
@@ -624,9 +635,12 @@ def _tell(said: str) -> None:
         click.echo(f"lettrage: {said}", err=True)
 
 
-def _end_delivery(ctx: click.Context, outcomes: list[Any]) -> None:
-    """Ends with 1 where something did not arrive."""
-    if any(one.state in {"failed", "unclear"} for one in outcomes):
+def _end_delivery(ctx: click.Context, outcomes: list[Any], *, is_asked: bool) -> None:
+    """Ends with 1 where something did not arrive.
+
+    is_asked: for these by name; what is due and another process is at is no fault.
+    """
+    if any(one.state in {"failed", "unclear"} or (is_asked and one.state == "busy") for one in outcomes):
         ctx.exit(1)
 
 
@@ -669,13 +683,13 @@ def deliver(
         raise click.UsageError("--order goes with --to.")
     settings = load_settings(config)
     ledger = Store.open(settings.store)
-    asked = wanted(ledger, numbers, orders, destinations)
+    asked = wanted(ledger, settings, numbers, orders, destinations)
     outcomes = carry(ledger, settings, asked, wish=Wish(again=again, arrived=arrived, preview=preview), tell=_tell)
     if as_json:
         click.echo(json.dumps([one.as_dict() for one in outcomes], ensure_ascii=False, indent=2))
     else:
         click.echo(deliveries_as_text(outcomes) or "nothing is to be delivered\n", nl=False)
-    _end_delivery(ctx, outcomes)
+    _end_delivery(ctx, outcomes, is_asked=bool(numbers or orders))
 
 
 @main.group("schedule")

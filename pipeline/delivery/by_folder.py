@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pipeline.delivery.parcel import UPLOADED, Receipt, folder_for
-from pipeline.errors import DeliveryError, TryAgainError
+from pipeline.errors import DeliveryError, TryAgainError, UnclearError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,11 +37,19 @@ class FolderChannel:
         if self._destination.existing and not root.is_dir():
             raise TryAgainError("the directory is not there", where=str(root), mend="make it, or mount the share")
         folder = root / folder_for(parcel, self.folder)
+        files = [file for file in parcel.files if steps.receipt(file.name) is None]
         try:
+            lay_there = [file.name for file in files if steps.get(file.name) == UPLOADED]
+            if lay_there and not folder.is_dir():
+                raise UnclearError(
+                    f"the folder is gone in which {', '.join(lay_there)} lay: "
+                    "nobody can tell whether it was taken before",
+                    where=str(folder),
+                    mend="ask the receiver",
+                )
             folder.mkdir(parents=True, exist_ok=True)
-            for file in parcel.files:
-                if steps.receipt(file.name) is None:
-                    self._carry(parcel, file, folder, steps)
+            for file in files:
+                self._carry(parcel, file, folder, steps)
         except OSError as error:
             kind = TryAgainError if error.errno in _MAY_PASS else DeliveryError
             raise kind(
@@ -61,6 +69,8 @@ class FolderChannel:
             said = "the receiver has taken it"
         else:
             _copy(file, hidden)
+            # Its name, too, is on disk before that is written down: a name that is gone says that it was taken.
+            _sync(folder)
             steps.say(file.name, UPLOADED)
             # A rename, not a link: that the hidden name is gone then says that the file was there.
             hidden.rename(path)

@@ -7,11 +7,11 @@ there. One process at a time delivers to a destination; another one leaves it al
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import stamina
@@ -27,20 +27,24 @@ from pipeline.errors import (
     DeliveryError,
     LettrageError,
     SettingsError,
+    StateError,
     StoreBusyError,
     TryAgainError,
     UnclearError,
     UsageError,
 )
+from pipeline.ledger.store import Store
+from pipeline.settings.secrets import found
 from pipeline.state.state import opened
 from pipeline.watch.logs import log
+from pipeline.watch.redact import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from pipeline.delivery.parcel import Channel, ParcelFile
     from pipeline.delivery.subjects import Subject
-    from pipeline.ledger.store import Store
     from pipeline.settings.settings import Settings
 
 #: of an outcome, besides the states of a delivery
@@ -91,14 +95,16 @@ def deliver(
 ) -> list[Outcome]:
     """Delivers what is wanted and was not delivered, and brings the ledger's receipts up to date.
 
-    wanted: subjects with the names of destinations; without it every recorded export with those of its profile. One
-    that fails keeps nothing else back: its outcome says why, and the people of its destination are told. tell: what is
-    being done. Raises: StateError, StoreError; SettingsError where nothing at all can be known.
+    wanted: subjects with the names of destinations; without it every recorded export with those of its profile, and
+    with others that it was asked to go to and has not reached. One that fails keeps nothing else back: its outcome says
+    why, and the people of its destination are told. tell: what is being done. Raises: StateError, also where the state
+    is of another ledger; StoreError.
     """
     wish = wish or Wish()
-    pairs = subjects.due(store) if wanted is None else list(wanted)
     with opened(settings.state) as connection:
         outbox = Outbox(connection)
+        _demand_state_of(store, settings, outbox)
+        pairs = _due(store, settings, outbox) if wanted is None else list(wanted)
         if not wish.preview:
             _record(store, outbox, tell)
         outcomes: list[Outcome] = []
@@ -122,15 +128,19 @@ def deliver_one(
     return deliver(store, settings, [(one, name) for name in dict.fromkeys([*named, *to])], tell=tell)
 
 
-def wanted(store: Store, exports: Sequence[int], orders: Sequence[str], to: Sequence[str]) -> list[tuple[Subject, str]]:
+def wanted(
+    store: Store, settings: Settings, exports: Sequence[int], orders: Sequence[str], to: Sequence[str]
+) -> list[tuple[Subject, str]]:
     """The subjects and destinations that a person asks for; without exports and orders, all that is due.
 
     to: the destinations, in place of those of profiles. Raises: UsageError where there is no such export or order, or
     one has no destination.
     """
-    every = subjects.due(store)
     if not exports and not orders:
-        return [(subject, name) for subject, name in every if not to or name in to]
+        with opened(settings.state) as connection:
+            due = _due(store, settings, Outbox(connection))
+        return [(subject, name) for subject, name in due if not to or name in to]
+    every = subjects.due(store)
     chosen = [*subjects.exports(store, list(exports)).values(), *subjects.orders(store, list(orders))]
     pairs = []
     for subject in chosen:
@@ -139,6 +149,43 @@ def wanted(store: Store, exports: Sequence[int], orders: Sequence[str], to: Sequ
             raise UsageError(f"the profile of {subject.name} names no destination", mend="give one: --to NAME")
         pairs += [(subject, name) for name in names]
     return pairs
+
+
+def _due(store: Store, settings: Settings, outbox: Outbox) -> list[tuple[Subject, str]]:
+    """What the profiles of exports name, and where exports were asked to go besides and have not arrived.
+
+    An order is not among it: whoever asked for its file may have paid by another way since.
+    """
+    due = subjects.due(store)
+    named = {(subject.name, name) for subject, name in due}
+    begun = [
+        (one.subject, one.destination)
+        for one in outbox.all()
+        if one.state != states.DELIVERED
+        and one.destination in settings.destinations
+        and (one.subject, one.destination) not in named
+    ]
+    numbers = [number for name, _ in begun if (number := subjects.named(name)[0]) is not None]
+    in_force = subjects.in_force(store, numbers)
+    return due + [(in_force[name], destination) for name, destination in dict.fromkeys(begun) if name in in_force]
+
+
+def _demand_state_of(store: Store, settings: Settings, outbox: Outbox) -> None:
+    """Holds the state to the ledger. Raises: StateError where it knows receipts that the ledger does not have.
+
+    Export 1 of another ledger would be taken for the one of this, and never be sent.
+    """
+    said = outbox.in_ledger()
+    # Opened after the state was read: another process brings receipts into the ledger before it says so.
+    there = set(receipts.receipts(Store.at(store.place)).select("delivery", "file").iter_rows()) if said else set()
+    if said - there:
+        raise StateError(
+            f"the state has {len(said - there)} receipts that the ledger {settings.store} lacks: it is of another "
+            "ledger, or the ledger was brought back from a back-up",
+            where=str(settings.state),
+            mend="name another directory as `state` (schedules count anew, API keys are made anew); see by `lettrage "
+            "deliver --preview` what would be sent then, and say by --arrived what receivers have",
+        )
 
 
 def delivered(
@@ -175,17 +222,27 @@ class _Destination:
 
     def serve(self, wanted: Sequence[Subject]) -> list[Outcome]:
         """Delivers the subjects one by one; none keeps the others back."""
-        if self._name not in self._settings.destinations:
+        if self._name not in self._settings.destinations and not self._are_vouched(wanted):
             known = ", ".join(sorted(self._settings.destinations)) or "none"
             said = f"the settings know no destination {self._name} (they know {known})"
             return [self._outcome(one, states.FAILED, said) for one in wanted if not self._is_done(one)]
         if self._wish.preview:
-            return [self._outcome(one, ALREADY if self._is_done(one) else TO_SEND) for one in wanted]
+            return [
+                self._outcome(one, ALREADY if self._is_done(one) and not self._wish.again else TO_SEND)
+                for one in wanted
+            ]
         try:
             with self._turn():
                 return self._served(wanted)
         except Timeout:
             return [self._outcome(one, BUSY, "another process is delivering there") for one in wanted]
+
+    def _are_vouched(self, wanted: Sequence[Subject]) -> bool:
+        """Whether a person says that what profiles sent to a destination of before has arrived there."""
+        if not self._wish.arrived:
+            return False
+        named = {subject.name for subject, name in subjects.due(self._store) if name == self._name}
+        return named.issuperset(one.name for one in wanted)
 
     def _served(self, wanted: Sequence[Subject]) -> list[Outcome]:
         channel: Channel | None = None
@@ -199,15 +256,15 @@ class _Destination:
             had = {receipt.file for receipt in self._outbox.receipts(delivery.delivery)}
             state, said = states.DELIVERED, ""
             try:
-                if channel is None:
+                if channel is None and not self._wish.arrived:
                     channel = channel_of(self._name, self._settings)
                 self._carry(subject, delivery, channel)
             except UnclearError as error:
-                state, said = states.UNCLEAR, str(error)
+                state, said = states.UNCLEAR, _told(error)
             except LettrageError as error:
-                state, said = states.FAILED, str(error)
+                state, said = states.FAILED, _told(error)
             except Exception as error:  # noqa: BLE001 - what breaks at one receiver keeps no other waiting
-                state, said = states.FAILED, f"{type(error).__name__}: {error}"
+                state, said = states.FAILED, f"{type(error).__name__}: {_told(error)}"
             self._outbox.ended(delivery.delivery, state, said or None)
             got = [one for one in self._outbox.receipts(delivery.delivery) if one.file not in had]
             told = log(subject=subject.name, legal_entity=subject.legal_entity, destination=self._name)
@@ -218,29 +275,32 @@ class _Destination:
             outcomes.append(replace(self._outcome(subject, state, said), receipts=got))
         return outcomes
 
-    def _carry(self, subject: Subject, delivery: Delivery, channel: Channel) -> None:
+    def _carry(self, subject: Subject, delivery: Delivery, channel: Channel | None) -> None:
         """Makes the files anew, byte for byte as recorded, and hands them to the channel until they are there."""
-        destination = self._settings.destinations[self._name]
+        described = self._settings.destinations.get(self._name)
+        has_sheet = described is not None and described.control_sheet
         steps = self._outbox.steps(delivery.delivery)
         spool = self._settings.state / "spool" / delivery.delivery
         shutil.rmtree(spool, ignore_errors=True)
         try:
-            spool.mkdir(parents=True)
-            files = subjects.write(self._store, subject, spool, control_sheet=destination.control_sheet)
+            spool.mkdir(parents=True, mode=0o700)
+            files = subjects.write(self._store, subject, spool, control_sheet=has_sheet)
             self._seed(delivery, files)
-            if self._wish.arrived:
+            if channel is None or described is None:
                 self._vouched(delivery, files)
                 return
             parcel = Parcel(delivery.delivery, subject.name, self._name, files, subject.facts)
             for attempt in stamina.retry_context(
                 on=TryAgainError,
-                attempts=destination.attempts,
+                attempts=described.attempts,
                 timeout=None,
-                wait_initial=destination.wait_seconds,
-                wait_max=max(_LONGEST_WAIT, destination.wait_seconds),
-                wait_jitter=destination.wait_seconds,
+                wait_initial=described.wait_seconds,
+                wait_max=max(_LONGEST_WAIT, described.wait_seconds),
+                wait_jitter=described.wait_seconds,
             ):
                 with attempt:
+                    # It may have been cancelled while others were delivered, or while this one waited.
+                    subjects.demand_in_force(Store.at(self._store.place), subject)
                     said = f"{subject.name} to {self._name}"
                     self._tell(said if attempt.num == 1 else f"{said}, attempt {attempt.num}")
                     self._outbox.tried(delivery.delivery)
@@ -253,7 +313,7 @@ class _Destination:
 
     def _delivery(self, subject: Subject) -> Delivery | None:
         """The delivery to make or to go on with; None where there is nothing to do."""
-        known = [one for one in self._outbox.all() if (one.subject, one.destination) == (subject.name, self._name)]
+        known = self._outbox.of(subject.name, self._name)
         in_ledger = self._of_ledger(subject)
         last_copy = max([1, *(one.copy for one in known), *in_ledger["copy"].to_list()])
         last = next((one for one in known if one.copy == last_copy), None)
@@ -268,7 +328,7 @@ class _Destination:
 
     def _is_done(self, subject: Subject) -> bool:
         """Whether the last copy of a subject has arrived whole, by the state or by the ledger."""
-        known = [one for one in self._outbox.all() if (one.subject, one.destination) == (subject.name, self._name)]
+        known = self._outbox.of(subject.name, self._name)
         in_ledger = self._of_ledger(subject)
         last_copy = max([1, *(one.copy for one in known), *in_ledger["copy"].to_list()])
         if any(one.copy == last_copy and one.state == states.DELIVERED for one in known):
@@ -283,7 +343,8 @@ class _Destination:
 
     def _new(self, subject: Subject, copy: int) -> Delivery:
         key = "\0".join((subject.name, self._name, str(copy)))
-        channel = self._settings.destinations[self._name].by
+        described = self._settings.destinations.get(self._name)
+        channel = receipts.PERSON if described is None else described.by
         made = hashlib.sha256(key.encode()).hexdigest()[:32]
         return Delivery(made, subject.name, subject.legal_entity, self._name, channel, copy)
 
@@ -355,10 +416,20 @@ def _row(delivery: Delivery, receipt: Receipt) -> dict[str, Any]:
 
 def demand_same_store(settings: Settings, store: str) -> None:
     """Holds a command's --store to the one of the settings. Raises: SettingsError where they are two ledgers."""
-    if settings.store != (store if store.startswith("s3://") else str(Path(store).absolute())):
+    if _same_place(settings.store) != _same_place(store):
         raise SettingsError(
             f"the settings are of the ledger {settings.store}, not of {store}", mend="give the --config of this ledger"
         )
+
+
+def _same_place(store: str) -> str:
+    """A store's place, by whatever path or link it is named."""
+    return store.rstrip("/") if store.startswith("s3://") else os.path.realpath(store)
+
+
+def _told(error: Exception) -> str:
+    """An error for people, the state and logs: whatever a server or library put into it, no secret is in it."""
+    return without_secrets(str(error), found())
 
 
 #: attempts are told by `tell`; stamina's own words would come besides

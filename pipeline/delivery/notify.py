@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from email.message import EmailMessage
 from email.utils import formatdate
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.settings.settings import Settings
 
 _BAD = ("failed", "unclear")
+_TRIED_AGAIN_AFTER = timedelta(hours=1)
 
 
 def notify(
@@ -36,7 +38,10 @@ def notify(
     described = settings.destinations.get(destination)
     people = list(described.notify) if described is not None else []
     lines = [f"{subject}: {state}. {said}" for subject, state, said in bad]
-    lines += ["", "What failed is tried again by the next `lettrage deliver`."]
+    lines += [
+        "",
+        "What failed is tried again by the next `lettrage deliver`; the file of an order by who asked for it.",
+    ]
     if any(state == "unclear" for _, state, _ in bad):
         lines += [
             "What is unclear is not sent again by itself: ask the receiver, then `lettrage deliver` with --arrived or",
@@ -44,24 +49,46 @@ def notify(
         ]
     text = "\n".join(lines)
     title = f"Lettrage: {len(bad)} deliveries to {destination} failed"
-    if not outbox.was_told(destination, text):
-        send(settings, title, text, tell, people=people)
+    once_a_day(settings, outbox, destination, title, text, tell, people=people)
 
 
-def send(settings: Settings, title: str, text: str, tell: Callable[[str], None], *, people: Sequence[str] = ()) -> None:
-    """Sends a message to people, or to those of [notify]; where that fails it is told, and nothing else fails."""
+def once_a_day(
+    settings: Settings,
+    outbox: Outbox,
+    about: str,
+    title: str,
+    text: str,
+    tell: Callable[[str], None],
+    *,
+    people: Sequence[str] = (),
+) -> None:
+    """Sends a message to people, or to those of [notify], unless they were told the same of it in the last day.
+
+    Where it does not go out that is told, nothing else fails, and it is tried again after an hour.
+    """
+    if outbox.was_told(about, text):
+        return
+    if _send(settings, title, text, tell, people):
+        outbox.told(about, text)
+    else:
+        outbox.told(about, text, for_now=_TRIED_AGAIN_AFTER)
+
+
+def _send(settings: Settings, title: str, text: str, tell: Callable[[str], None], people: Sequence[str]) -> bool:
     to = list(people) or ([] if settings.notify is None else settings.notify.to)
     if not to or settings.mail is None:
-        return
+        return True
     # Mail is imported where there is some.
     from pipeline.delivery.by_email import hand_over  # noqa: PLC0415
 
     message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = settings.mail.sender, ", ".join(to), title
-    message["Date"] = formatdate()
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(text)
     try:
+        message["From"], message["To"], message["Subject"] = settings.mail.sender, ", ".join(to), title
+        message["Date"] = formatdate()
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(text)
         hand_over(settings.mail, settings.known_secrets(), message, to)
-    except LettrageError as error:
-        tell(f"nobody could be told of it: {error}")
+    except (LettrageError, ValueError) as error:
+        tell(f"not everybody could be told of it: {error}")
+        return False
+    return True

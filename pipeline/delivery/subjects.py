@@ -74,6 +74,21 @@ def exports(store: Store, numbers: list[int]) -> dict[int, Subject]:
     return {number: _export(rows[number], names) for number in numbers}
 
 
+def in_force(store: Store, numbers: list[int]) -> dict[str, Subject]:
+    """Those of the exports that are there and not cancelled, by the name of the subject."""
+    rows = record.exports(store)
+    known = rows.filter(pl.col("export_number").is_in(numbers), pl.col("export_status") != record.CANCELLED)
+    return {one.name: one for one in exports(store, known["export_number"].to_list()).values()}
+
+
+def demand_in_force(store: Store, subject: Subject) -> None:
+    """Holds a subject to the ledger as it is. Raises: UsageError where it was cancelled."""
+    if subject.export_number is not None:
+        exports(store, [subject.export_number])
+    else:
+        orders(store, [str(subject.payment_order)])
+
+
 def orders(store: Store, payment_orders: list[str]) -> list[Subject]:
     """Orders as subjects. Raises: UsageError where one paid nobody, is not there, or is cancelled."""
     if not payment_orders:
@@ -93,8 +108,14 @@ def orders(store: Store, payment_orders: list[str]) -> list[Subject]:
             select
                 payments.payment_order, any_value(payments.legal_entity) as legal_entity,
                 any_value(order_days.event_date) as paid_on, count(*) as payments,
-                bool_and(payments.status = 'cancelled') as is_cancelled
+                bool_or(payments.status = 'cancelled' or coalesce(documents.status = 'cancelled', false))
+                    as is_cancelled
             from payments
+            left join documents
+                on
+                    documents.document_kind = 'payment_order'
+                    and payments.payment_order = documents.document
+                    and payments.legal_entity = documents.legal_entity
             inner join order_days on payments.payment_order = order_days.payment_order
             where payments.payment_order in $orders
             group by payments.payment_order

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from pipeline.delivery import subjects
 from pipeline.delivery.deliver import deliver
+from pipeline.delivery.receipts import receipts
 from pipeline.errors import RunError, SettingsError
 from pipeline.exports import export as exporting
 from pipeline.exports.profile import profile_named
@@ -20,11 +24,14 @@ from pipeline.ledger.store import Store
 from pipeline.run import paid_by_export, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import date, datetime
 
     from pipeline.settings.schedules import ExportSchedule, PaymentsSchedule, SyncSchedule
     from pipeline.settings.settings import Settings
+
+
+_Elsewhere = Mapping[tuple[str, str], list[str]]
 
 
 @dataclass(frozen=True)
@@ -84,14 +91,46 @@ def pay_due(
         said += made
     store = Store.open(settings.store)
     orders = _orders(store, schedule.entity, schedule.since)
-    wanted = [(one, to) for one in subjects.orders(store, orders) for to in schedule.destinations]
+    elsewhere = _delivered_elsewhere(store, settings)
+    wanted = [
+        (one, to)
+        for one in subjects.orders(store, orders)
+        for to in schedule.destinations
+        if (one.payment_order, to) not in elsewhere
+    ]
     outcomes = deliver(store, settings, wanted, tell=tell)
     sent = [one for one in outcomes if one.state == "delivered"]
     said += [f"{one.subject}: delivered to {one.destination}" for one in sent]
     bad = [f"{one.subject} to {one.destination}: {one.state}. {one.said}" for one in outcomes if one.state in _BAD]
+    bad += [
+        f"order {order} to {to}: not sent, for it went to {', '.join(elsewhere[order, to])} before, which the settings "
+        f"do not know any more. `lettrage deliver --order {order} --to {to}` sends it; with --arrived, it has it"
+        for order in orders
+        for to in schedule.destinations
+        if (order, to) in elsewhere
+    ]
     if bad:
         raise RunError("\n".join([*said, *bad]))
     return Job(said or ["no order waits"], findings, {"orders": [one.subject for one in sent]})
+
+
+def _delivered_elsewhere(store: Store, settings: Settings) -> _Elsewhere:
+    """By order and destination that has not got it: the destinations that got it and that are not described any more.
+
+    One of them may be the same bank by another name: it would pay twice.
+    """
+    found = receipts(store).filter(pl.col("payment_order").is_not_null())
+    had: dict[str, set[str]] = {}
+    for order, destination in found.select("payment_order", "destination").unique().iter_rows():
+        had.setdefault(order, set()).add(destination)
+    gone = {order: sorted(names - settings.destinations.keys()) for order, names in had.items()}
+    return {
+        (order, to): names
+        for order, names in gone.items()
+        if names
+        for to in settings.destinations
+        if to not in had[order]
+    }
 
 
 _BAD = frozenset({"failed", "unclear", "busy"})
@@ -115,7 +154,13 @@ def sync_due(
 def _order(settings: Settings, name: str, schedule: PaymentsSchedule, day: date) -> tuple[list[str], bool]:
     """Runs a batch of one order, named after the schedule and the day: given twice it is the same order."""
     store = Store.open(settings.store)
-    with ledger_session(store, kinds=["reference", "reference_digests"]) as session:
+    order = f"{name}-{day}"
+    with ledger_session(store, kinds=["reference", "reference_digests", "documents"]) as session:
+        is_made = session.value(
+            "select count(*) from documents "
+            "where document_kind = 'payment_order' and document = $order and state in ('posted', 'cancelled')",
+            {"order": order},
+        )
         modes = dict(stored_reference(session)["legal_entities"].select("legal_entity", "payment_mode").iter_rows())
     if modes.get(schedule.entity) == "at_export":
         raise SettingsError(
@@ -123,7 +168,9 @@ def _order(settings: Settings, name: str, schedule: PaymentsSchedule, day: date)
             where=f"schedule {name}",
             mend="leave make_order out",
         )
-    order = f"{name}-{day}"
+    if is_made:
+        # A schedule that stays due adds no run to the ledger each time.
+        return [f"order {order} is made already"], False
     row = {
         "payment_order": order,
         "version": "1",
@@ -151,7 +198,7 @@ def _order(settings: Settings, name: str, schedule: PaymentsSchedule, day: date)
 
 
 def _orders(store: Store, entity: str, since: date | None) -> list[str]:
-    """The orders of an entity that paid someone, created since a day, and whose payments are not all cancelled."""
+    """The orders of an entity that paid someone, created since a day, and that are not cancelled."""
     with ledger_session(store, kinds=["documents", "payments"]) as session:
         found = session.query(
             """
@@ -167,9 +214,14 @@ def _orders(store: Store, entity: str, since: date | None) -> list[str]:
             select payments.payment_order
             from payments
             inner join order_days on payments.payment_order = order_days.payment_order
+            left join documents
+                on
+                    documents.document_kind = 'payment_order'
+                    and payments.payment_order = documents.document
+                    and payments.legal_entity = documents.legal_entity
             where payments.legal_entity = $entity and order_days.event_date >= $since
             group by payments.payment_order, order_days.event_date
-            having not bool_and(payments.status = 'cancelled')
+            having not bool_or(payments.status = 'cancelled' or coalesce(documents.status = 'cancelled', false))
             order by order_days.event_date, payments.payment_order
             """,
             {"entity": entity, "since": since},

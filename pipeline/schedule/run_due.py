@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from pipeline.delivery.deliver import deliver
-from pipeline.delivery.notify import send
+from pipeline.delivery.notify import once_a_day
 from pipeline.delivery.outbox import Outbox
 from pipeline.errors import LettrageError
 from pipeline.ledger.store import Store
 from pipeline.schedule import calendar
 from pipeline.schedule.jobs import JOBS
+from pipeline.settings.secrets import found
 from pipeline.state.state import opened
 from pipeline.watch.logs import log
+from pipeline.watch.redact import without_secrets
 
 if TYPE_CHECKING:
     import sqlite3
@@ -172,9 +174,10 @@ def _done(
     try:
         job = JOBS[schedule.does](settings, name, schedule, moment, tell)
     except LettrageError as error:
-        turn = Turn(name, schedule.does, moment, count, FAILED, str(error).splitlines())
+        turn = Turn(name, schedule.does, moment, count, FAILED, without_secrets(str(error), found()).splitlines())
     except Exception as error:  # noqa: BLE001 - what breaks in one schedule keeps no other waiting
-        turn = Turn(name, schedule.does, moment, count, FAILED, [f"{type(error).__name__}: {error}"])
+        said = without_secrets(f"{type(error).__name__}: {error}", found())
+        turn = Turn(name, schedule.does, moment, count, FAILED, [said])
     else:
         turn = Turn(name, schedule.does, moment, count, DONE, job.said, job.findings, job.details)
     said = "\n".join(turn.said)
@@ -195,8 +198,8 @@ def _done(
 def _tell_people(
     settings: Settings, connection: sqlite3.Connection, name: str, said: str, tell: Callable[[str], None]
 ) -> None:
-    if not Outbox(connection).was_told(f"schedule {name}", said):
-        send(settings, f"Lettrage: schedule {name} failed", f"{said}\n\nIt is tried again by the next run.\n", tell)
+    title, text = f"Lettrage: schedule {name} failed", f"{said}\n\nIt is tried again by the next run.\n"
+    once_a_day(settings, Outbox(connection), f"schedule {name}", title, text, tell)
 
 
 def _row(connection: sqlite3.Connection, name: str) -> Any:

@@ -33,7 +33,7 @@ class _Schedule(Model):
 
     since: the first day that counts; without it what was due before the schedule was first seen is left out.
     holidays: the calendar that working days go by: an ISO 3166 country (`FR`, `FR-57` for a part of it), or `TARGET`,
-    the euro's. Without it every Monday to Friday is a working day. is_on: false leaves it out.
+    the euro's. It goes with working days; without it every Monday to Friday is one. is_on: false leaves it out.
     """
 
     on: Days | None = None
@@ -64,6 +64,8 @@ class _Schedule(Model):
     def _says_when(self) -> _Schedule:
         if (self.on is None) == (self.cron is None):
             raise ValueError("give either on or cron")
+        if self.holidays is not None and "working_day" not in (self.on or ""):
+            raise ValueError("holidays go with `on` and working days: other days come on holidays too")
         return self
 
 

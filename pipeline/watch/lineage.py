@@ -114,7 +114,9 @@ def _harmless(warn: Callable[[str], None]) -> Iterator[list[str]]:
         said.append("lineage needs an extra: pip install 'lettrage[lineage]'")
     except Exception as error:  # noqa: BLE001 - a client of many transports raises what it likes
         first = (str(error).splitlines() or [""])[0]
-        said.append(f"lineage could not be told ({type(error).__name__}: {first}); the command went on")
+        said.append(
+            f"lineage could not be told ({type(error).__name__}: {without_secrets(first)}); the command went on"
+        )
     for sentence in said:
         warn(sentence)
 

@@ -81,9 +81,9 @@ class Redactor:
         return {_text(name, hidden): _plain(name, value, hidden) for name, value in event.items()}
 
 
-def without_secrets(text: str) -> str:
-    """A text without what looks like a secret."""
-    return _text(text, [])
+def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
+    """A text without these secrets and without what looks like one."""
+    return _text(text, _written_forms(secrets))
 
 
 def _written_forms(secrets: Iterable[str]) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sqlite3
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +13,13 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from pipeline.delivery import channels, deliver, receipts
+from pipeline.delivery import channels, deliver, notify, receipts
+from pipeline.delivery.outbox import Delivery, Outbox
 from pipeline.delivery.parcel import UPLOADED, Parcel, Receipt, Steps
-from pipeline.errors import DeliveryError, SettingsError, StoreBusyError, TryAgainError, UnclearError
+from pipeline.errors import DeliveryError, SettingsError, StateError, StoreBusyError, TryAgainError, UnclearError
+from pipeline.settings import secrets as secrets_of_settings
 from pipeline.settings.secrets import Secrets
+from pipeline.state.state import opened
 from tests.installation import Installation
 from tests.support import expense, report
 
@@ -385,3 +390,185 @@ def test_a_secret_comes_from_the_environment_first_then_from_a_folder(tmp_path: 
     assert given.get("bank").get_secret_value() == "of the environment"
     with pytest.raises(SettingsError, match="LETTRAGE_SECRET_OTHER"):
         given.get("other")
+
+
+def test_an_order_of_which_the_bank_returned_a_payment_is_cancelled_like_any(place: Installation) -> None:
+    place.pay()
+    place.company.run(payment_returns=[{"payment_order": "PO1", "employee": "E1", "returned_on": "2026-02-03"}])
+    place.pay(version="2", status="cancelled", modified_on="2026-02-05")
+    result = place.invoke("deliver", "--order", "PO1", "--to", "accounting")
+    assert (result.exit_code, "order PO1 is cancelled" in result.stderr) == (2, True)
+    assert place.names() == []
+
+
+def test_what_is_cancelled_while_it_waits_is_not_sent(place: Installation, flaky: Flakies) -> None:
+    def cancelled(*_: object) -> None:
+        place.company.invoke("export", "--cancel", "1")
+        raise TryAgainError("the line is busy")
+
+    channel = flaky(cancelled)
+    place.export()
+    (done,) = place.json("deliver", code=1)
+    assert (done["state"], "export 1 is cancelled" in done["said"]) == ("failed", True)
+    assert (channel.calls, channel.sent) == (1, [])
+
+
+def test_the_state_of_another_ledger_is_refused(place: Installation, tmp_path: Path) -> None:
+    """Its export 1 would count as sent, and the one of this ledger would never be."""
+    before = tmp_path / "before"
+    shutil.copytree(place.company.store, before)
+    place.export("--deliver")
+    shutil.rmtree(place.company.store)
+    shutil.copytree(before, place.company.store)
+    place.company.run(expense_reports=[report("R2")], expenses=[expense("R2")])
+    place.export()
+    result = place.invoke("deliver")
+    assert result.exit_code == 1
+    assert "the state has 1 receipts that the ledger" in result.stderr
+    shutil.rmtree(place.settings.state)
+    assert place.json("deliver", "--preview")[0]["state"] == "to send"
+
+
+def test_what_was_asked_for_besides_the_profile_is_tried_by_the_next_command(place: Installation) -> None:
+    later = place.directory / "later"
+    place.configure(adviser=f'by = "folder"\npath = "{later}"\nattempts = 1')
+    place.export("--deliver")
+    place.json("deliver", "--export", "1", "--to", "adviser", code=1)
+    later.mkdir()
+    done = {one["destination"]: one["state"] for one in place.json("deliver")}
+    assert done == {"accounting": "already", "adviser": "delivered"}
+    assert len(place.names(later)) == 1
+    # An order is not: it may have been paid by another way since.
+    place.pay()
+    shutil.rmtree(later)
+    place.json("deliver", "--order", "PO1", "--to", "adviser", code=1)
+    later.mkdir()
+    place.json("deliver")
+    assert place.names(later) == []
+
+
+def test_a_preview_says_that_a_copy_would_be_sent(place: Installation) -> None:
+    place.export("--deliver")
+    assert place.json("deliver", "--export", "1", "--again", "--preview")[0]["state"] == "to send"
+
+
+def test_of_a_destination_that_is_gone_a_person_says_what_arrived(place: Installation) -> None:
+    place.profile("journal", destinations=["old"])
+    place.export()
+    place.json("deliver", code=1)
+    assert place.json("deliver", "--export", "1", "--to", "typo", "--arrived", code=1)[0]["state"] == "failed"
+    assert place.json("deliver", "--export", "1", "--to", "old", "--arrived")[0]["state"] == "delivered"
+    assert place.json("deliver") == []
+
+
+def test_what_was_asked_for_by_name_and_is_busy_ends_with_1(place: Installation) -> None:
+    place.export()
+    locks = place.settings.state / "locks"
+    locks.mkdir(parents=True)
+    with FileLock(locks / "destination-accounting.lock"):
+        assert place.json("deliver", "--export", "1", code=1)[0]["state"] == "busy"
+
+
+def test_an_export_that_goes_nowhere_is_refused_before_it_is_recorded(place: Installation) -> None:
+    asked = ("--through", "2026-12-31", "--out", str(place.directory / "files"), "--deliver")
+    store = ("--store", str(place.company.store), "--profile", str(place.profiles / "journal.toml"))
+    assert "know no destination typo" in place.invoke("export", *store, *asked, "--to", "typo").stderr
+    place.profile("journal", destinations=[])
+    assert "The profile names no destination" in place.invoke("export", *store, *asked).stderr
+    assert place.company.invoke("exports").output == ""
+
+
+def test_a_ledger_is_the_same_by_whatever_path_it_is_named(place: Installation, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(place.company.store)
+    for store in (tmp_path / "link", place.profiles / ".." / "store"):
+        deliver.demand_same_store(place.settings, str(store))
+    with pytest.raises(SettingsError):
+        deliver.demand_same_store(place.settings, str(tmp_path))
+
+
+def test_no_secret_is_kept_of_what_a_receiver_says(
+    place: Installation, flaky: Flakies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets_of_settings, "_found", {"hunter-22"})
+    flaky(DeliveryError("530 no login for acme hunter-22"), RuntimeError("PASS hunter-22"))
+    place.export()
+    for _ in range(2):
+        (done,) = place.json("deliver", code=1)
+        assert "hunter-22" not in done["said"]
+    assert b"hunter-22" not in (place.settings.state / "lettrage.sqlite").read_bytes()
+
+
+def test_people_whom_no_mail_reaches_are_told_later(place: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = place.settings
+    sent: list[str] = []
+    works = [False]
+
+    def send(_settings: object, _title: str, text: str, *_: object) -> bool:
+        sent.append(text)
+        return works[0]
+
+    monkeypatch.setattr(notify, "_send", send)
+    with opened(settings.state) as connection:
+        outbox = Outbox(connection)
+
+        def tell() -> int:
+            notify.notify(settings, outbox, "accounting", [("export 1", "failed", "no")], lambda _: None)
+            return len(sent)
+
+        assert [tell(), tell()] == [1, 1]
+        connection.execute("update notices set at = datetime(at, '-1 hour') || '+00:00'")
+        works[0] = True
+        assert [tell(), tell()] == [2, 2]
+        connection.execute("update notices set at = datetime(at, '-23 hours') || '+00:00'")
+        assert tell() == 2
+
+
+def test_what_breaks_the_state_is_told_in_words(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="cannot be read or written"), opened(tmp_path) as connection:
+        connection.execute("select * from nothing")
+
+
+def test_two_processes_may_make_a_state_at_once(tmp_path: Path) -> None:
+    """A reader in the middle of the first change to write-ahead logging is waited for."""
+    other = sqlite3.connect(tmp_path / "lettrage.sqlite", isolation_level=None, check_same_thread=False)
+    other.execute("create table one (two)")
+    other.execute("begin immediate")
+    timer = threading.Timer(0.2, other.execute, ["commit"])
+    timer.start()
+    with opened(tmp_path) as connection:
+        assert connection.execute("pragma journal_mode").fetchone()[0] == "wal"
+    timer.join()
+    other.close()
+
+
+def test_a_delivery_that_begins_while_receipts_are_read_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(tmp_path) as one, opened(tmp_path) as two:
+        theirs, original = Outbox(two), Outbox.all
+
+        def beginning(self: Outbox) -> list[Delivery]:
+            found = original(self)
+            theirs.begin(Delivery("d", "export 1", "FR01", "accounting", "folder", 1))
+            theirs.steps("d").arrived(Receipt("f", "there", 1, "0", datetime.now(UTC)))
+            return found
+
+        monkeypatch.setattr(Outbox, "all", beginning)
+        assert Outbox(one).unrecorded() == []
+
+
+def test_where_the_folder_of_an_upload_is_gone_nobody_can_tell(
+    place: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.configure(accounting=f'by = "folder"\npath = "{place.received}"\nfolder = "$year"\nwait_seconds = 0')
+    place.export()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killed)
+        assert place.invoke("deliver").exit_code != 0
+    shutil.rmtree(place.received / "2026")
+    assert place.json("deliver", code=1)[0]["state"] == "unclear"
+    assert place.json("deliver", "--export", "1", "--again")[0]["state"] == "delivered"

@@ -44,7 +44,8 @@ def days(count: int, after: str, **said: object) -> list[str]:
 )
 def test_days_of_each_kind(on: str, expected: list[str]) -> None:
     # Thursday, past the hour; in France 1 January 2027 is a holiday and a Friday.
-    assert days(3, "2026-11-26T06:00", on=on, at="06:00", holidays="FR") == [f"{day} 06:00" for day in expected]
+    holidays = "FR" if "working" in on else None
+    assert days(3, "2026-11-26T06:00", on=on, at="06:00", holidays=holidays) == [f"{day} 06:00" for day in expected]
 
 
 def test_the_hour_itself_is_due_once() -> None:
@@ -105,6 +106,9 @@ def test_cron_says_what_crontab_says() -> None:
         {"cron": "61 * * * *"},
         {"on": "someday"},
         {"on": "day", "at": "25:00"},
+        # A Friday comes on a holiday too: whoever writes this believes that it does not.
+        {"on": "friday", "holidays": "TARGET"},
+        {"cron": "0 6 * * 1-5", "holidays": "FR"},
         {"on": "day", "does": "payments", "destinations": ["bank"], "entity": "FR01"},
     ],
 )
@@ -138,7 +142,7 @@ def test_whenever_one_looks_every_moment_is_seen_once(
 ) -> None:
     """Looking often finds the same moments as looking once, in order, none twice."""
     where = ZoneInfo(zone)
-    one = schedule(on=on, at=at.replace(tzinfo=None), holidays="FR")
+    one = schedule(on=on, at=at.replace(tzinfo=None), holidays="FR" if "working" in on else None)
     begin = start.replace(tzinfo=UTC)
     seen, after, now = 0, begin, begin
     for minutes in steps:

@@ -254,3 +254,28 @@ def test_a_job_that_nobody_foresaw_to_break_is_told(place: Installation, monkeyp
     assert at(place, "2026-02-01T00:00")["schedules"][0]["said"] == ["ValueError: surprise"]
     monkeypatch.setattr(exporting, "export", lambda *_, **__: (_ for _ in ()).throw(RunError("told")))
     assert at(place, "2026-02-01T00:00")["schedules"][0]["said"] == ["told"]
+
+
+def test_a_bank_by_another_name_is_not_paid_to_twice(place: Installation) -> None:
+    bank = _bank(place)
+    place.configure(PAYMENTS, bank=f'by = "folder"\npath = "{bank}"')
+    place.pay()
+    at(place, "2026-02-02T10:00")
+    (file,) = place.names(bank)
+    (bank / file).unlink()
+    place.configure(PAYMENTS.replace('"bank"', '"house_bank"'), house_bank=f'by = "folder"\npath = "{bank}"')
+    (turn,) = at(place, "2026-02-03T10:00")["schedules"]
+    assert (turn["outcome"], "it went to bank before" in turn["said"][0]) == ("failed", True)
+    assert place.names(bank) == []
+    place.json("deliver", "--order", "PO1", "--to", "house_bank", "--arrived")
+    assert [turn["outcome"] for turn in at(place, "2026-02-03T10:05")["schedules"]] == ["done"]
+    assert place.names(bank) == []
+
+
+def test_an_order_that_waits_for_the_bank_adds_no_run_each_time(place: Installation) -> None:
+    place.configure(PAYMENTS + "make_order = true\n", bank='by = "folder"\npath = "/nowhere/at/all"\nattempts = 1')
+    at(place, "2026-02-02T10:00")
+    runs = place.store.run
+    (turn,) = at(place, "2026-02-02T10:05")["schedules"]
+    assert (turn["outcome"], turn["said"][0]) == ("failed", "order pay-2026-02-02 is made already")
+    assert place.store.run == runs
