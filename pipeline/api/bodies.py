@@ -17,7 +17,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from pipeline.api.files import digest_of
 from pipeline.api.problems import Problem
-from schemas.table import columns
+from schemas.table import columns, key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -37,9 +37,9 @@ _MAGIC = 4
 async def tables_in(request: Request, folder: Path, tables: Mapping[str, type[Table]], *, fills: bool = True) -> str:
     """Writes the tables of a request into a folder, which is made; returns a digest of what they say.
 
-    tables: the models of those that are known. fills: a required column that no row of JSON has is there all the same,
-    empty. Raises: Problem for a body that is neither, and a name that is no table;
-    the folder may be there then.
+    tables: the models of those that are known. fills: of rows of JSON the required columns are there in any case, and a
+    table without rows is not; else those of the key are, and a table without rows is one that holds nothing.
+    Raises: Problem for a body that is neither, and a name that is no table; the folder may be there then.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == FORM:
@@ -148,7 +148,7 @@ def _write_table(table: str, rows: Any, folder: Path, model: type[Table], *, fil
     where = f"body.{table}"
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise Problem(422, f"{table} is no list of rows", where=where, mend="a row is an object: column and value")
-    if not rows:
+    if not rows and fills:
         return
     known = [column.name for column in columns(model)]
     given = dict.fromkeys(name for row in rows for name in row)
@@ -160,7 +160,9 @@ def _write_table(table: str, rows: Any, folder: Path, model: type[Table], *, fil
             where=f"{where}.{_shown(strange)}",
             mend=f"its columns are {', '.join(known)}",
         )
-    names = [column.name for column in columns(model) if (fills and column.required) or column.name in given]
+    # A column that has to be there is there, and empty, where no row has it: its rows are then told one by one.
+    needed = {column.name for column in columns(model) if column.required} if fills else set(key(model))
+    names = [name for name in known if not rows or name in needed or name in given]
     wrong = next((name for row in rows for name, cell in row.items() if not isinstance(cell, str | bool | None)), None)
     if wrong is not None:
         raise Problem(

@@ -107,3 +107,15 @@ def test_what_was_applied_and_not_told_is_told_and_not_applied_again(company: Se
     assert job.result is not None
     assert (job.result["state"], job.result["version"]) == ("applied", said["version"])
     assert version_in_force(company.settings.reference) == said["version"] == 2
+
+
+def test_rows_that_lack_what_names_them_are_rejected_one_by_one(reading: TestClient) -> None:
+    told = reading.post("/v1/reference?preview=true", json={"employees": [{"name": "Nobody"}], "axes": []})
+    assert told.status_code == 200, told.text
+    assert (told.json()["state"], told.json()["rejected"]) == ("preview", 1)
+
+
+def test_a_table_that_would_vanish_whole_is_refused(client: TestClient) -> None:
+    refused = client.post("/v1/reference?mode=full", json={"employees": []})
+    assert refused.status_code == 409, refused.text
+    assert len(rows(client, "employees")) == 3
