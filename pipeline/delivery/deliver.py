@@ -21,7 +21,7 @@ from pipeline.delivery import outbox as states
 from pipeline.delivery import receipts, subjects
 from pipeline.delivery.channels import channel_of
 from pipeline.delivery.notify import notify
-from pipeline.delivery.outbox import Delivery, Outbox
+from pipeline.delivery.outbox import Delivery, Outbox, OutboxSteps
 from pipeline.delivery.parcel import Parcel, Receipt
 from pipeline.errors import (
     DeliveryError,
@@ -289,6 +289,7 @@ class _Destination:
             if channel is None or described is None:
                 self._vouched(delivery, files)
                 return
+            _demand_same_bytes(files, steps)
             parcel = Parcel(delivery.delivery, subject.name, self._name, files, subject.facts)
             for attempt in stamina.retry_context(
                 on=TryAgainError,
@@ -377,6 +378,22 @@ class _Destination:
 
     def _outcome(self, subject: Subject, state: str, said: str = "") -> Outcome:
         return Outcome(subject.name, subject.legal_entity, self._name, state, said)
+
+
+def _demand_same_bytes(files: Sequence[ParcelFile], steps: OutboxSteps) -> None:
+    """Holds files to those of the attempts before. Raises: UnclearError where one is under way with other bytes.
+
+    The file of an order and a control sheet are not recorded: another version of the program may write them otherwise.
+    A channel that does not find what it uploaded would say of the new bytes that they were taken.
+    """
+    for file in files:
+        before = steps.get(f"sha256:{file.name}")
+        if steps.receipt(file.name) is None and steps.get(file.name) is not None and before not in {None, file.sha256}:
+            raise UnclearError(
+                f"an attempt before carried {file.name} with other bytes: nobody can tell whether that has arrived",
+                mend="ask the receiver: what was sent was made by another version of lettrage",
+            )
+        steps.say(f"sha256:{file.name}", file.sha256)
 
 
 def _record(store: Store, outbox: Outbox, tell: Callable[[str], None]) -> None:

@@ -7,16 +7,19 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
 
-from pipeline.delivery import channels, deliver, notify, receipts
+from pipeline.delivery import channels, deliver, notify, receipts, subjects
 from pipeline.delivery.outbox import Delivery, Outbox
 from pipeline.delivery.parcel import UPLOADED, Parcel, Receipt, Steps
 from pipeline.errors import DeliveryError, SettingsError, StateError, StoreBusyError, TryAgainError, UnclearError
+from pipeline.ledger.store import Store
 from pipeline.settings import secrets as secrets_of_settings
 from pipeline.settings.secrets import Secrets
 from pipeline.state.state import opened
@@ -572,3 +575,28 @@ def test_where_the_folder_of_an_upload_is_gone_nobody_can_tell(
     shutil.rmtree(place.received / "2026")
     assert place.json("deliver", code=1)[0]["state"] == "unclear"
     assert place.json("deliver", "--export", "1", "--again")[0]["state"] == "delivered"
+
+
+def test_bytes_that_another_version_writes_are_not_taken_for_those_under_way(
+    place: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.pay()
+    asked = ("deliver", "--order", "PO1", "--to", "accounting")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killed)
+        assert place.invoke(*asked).exit_code != 0
+    original = subjects.write
+
+    def otherwise(store: Store, subject: subjects.Subject, folder: Path, *, control_sheet: bool) -> Any:
+        (file,) = original(store, subject, folder, control_sheet=control_sheet)
+        file.path.write_bytes(file.path.read_bytes() + b"\n")
+        return (replace(file, size=file.size + 1, sha256=hashlib.sha256(file.path.read_bytes()).hexdigest()),)
+
+    monkeypatch.setattr(subjects, "write", otherwise)
+    (done,) = place.json(*asked, code=1)
+    assert (done["state"], "with other bytes" in done["said"]) == ("unclear", True)
+    assert place.json(*asked, "--again")[0]["state"] == "delivered"
