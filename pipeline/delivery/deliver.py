@@ -29,6 +29,7 @@ from pipeline.errors import (
     SettingsError,
     StateError,
     StoreBusyError,
+    StoreError,
     TryAgainError,
     UnclearError,
     UsageError,
@@ -113,7 +114,8 @@ def deliver(
             done = _Destination(store, settings, outbox, destination, wish, tell).serve(of_it)
             outcomes += done
             if not wish.preview:
-                _record(store, outbox, tell)
+                # What was sent is told whatever becomes of its receipts: the next call brings them in or fails by it.
+                _record(store, outbox, tell, waits_out=(StoreError, OSError))
                 notify(settings, outbox, destination, [(one.subject, one.state, one.said) for one in done], tell)
         return outcomes
 
@@ -396,16 +398,22 @@ def _demand_same_bytes(files: Sequence[ParcelFile], steps: OutboxSteps) -> None:
         steps.say(f"sha256:{file.name}", file.sha256)
 
 
-def _record(store: Store, outbox: Outbox, tell: Callable[[str], None]) -> None:
-    """Brings receipts of the state into the ledger. Where another process writes it, they wait for the next time."""
+def _record(
+    store: Store,
+    outbox: Outbox,
+    tell: Callable[[str], None],
+    *,
+    waits_out: tuple[type[Exception], ...] = (StoreBusyError,),
+) -> None:
+    """Brings receipts of the state into the ledger. waits_out: the errors with which they wait for the next time."""
     waiting = outbox.unrecorded()
     if not waiting:
         return
     rows = [_row(delivery, receipt) for delivery, receipt in waiting]
     try:
         receipts.record(store, rows)
-    except StoreBusyError:
-        tell(f"{len(rows)} receipts wait: another process is writing the ledger")
+    except waits_out as error:
+        tell(f"{len(rows)} receipts wait for the next call: {_told(error)}")
         return
     outbox.recorded((delivery.delivery, receipt.file) for delivery, receipt in waiting)
 

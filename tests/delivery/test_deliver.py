@@ -18,7 +18,15 @@ from filelock import FileLock
 from pipeline.delivery import channels, deliver, notify, receipts, subjects
 from pipeline.delivery.outbox import Delivery, Outbox
 from pipeline.delivery.parcel import UPLOADED, Parcel, Receipt, Steps
-from pipeline.errors import DeliveryError, SettingsError, StateError, StoreBusyError, TryAgainError, UnclearError
+from pipeline.errors import (
+    DeliveryError,
+    SettingsError,
+    StateError,
+    StoreBusyError,
+    StoreError,
+    TryAgainError,
+    UnclearError,
+)
 from pipeline.ledger.store import Store
 from pipeline.settings import secrets as secrets_of_settings
 from pipeline.settings.secrets import Secrets
@@ -600,3 +608,22 @@ def test_bytes_that_another_version_writes_are_not_taken_for_those_under_way(
     (done,) = place.json(*asked, code=1)
     assert (done["state"], "with other bytes" in done["said"]) == ("unclear", True)
     assert place.json(*asked, "--again")[0]["state"] == "delivered"
+
+
+def test_a_ledger_that_takes_no_receipt_hides_no_outcome_and_sends_nothing_more(
+    place: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise StoreError("the disk is full")
+
+    place.export()
+    with monkeypatch.context() as patch:
+        patch.setattr(receipts, "record", full)
+        assert place.json("deliver")[0]["state"] == "delivered"
+        place.profile("other", destinations=["accounting"])
+        place.export(name="other")
+        result = place.invoke("deliver")
+        assert (result.exit_code, "the disk is full" in result.stderr) == (1, True)
+        assert len(place.names()) == 1
+    assert [one["state"] for one in place.json("deliver")] == ["already", "delivered"]
+    assert [row["export_number"] for row in place.json("deliveries")["delivered"]] == [1, 2]
