@@ -83,6 +83,7 @@ def test_the_next_batch_is_judged_by_it(client: TestClient) -> None:
     assert client.post("/v1/batches", json=batch).json()["findings"] == []
 
 
+@pytest.mark.slow
 def test_lines_that_are_wrong_are_in_the_answer(client: TestClient, company: Served) -> None:
     wrong = [{"employee": "E9", "name": "Dana Roux"}, {"employee": "E10", "name": None}]
     told = client.post("/v1/reference", json={"employees": wrong}).json()
@@ -115,6 +116,7 @@ def test_rows_that_lack_what_names_them_are_rejected_one_by_one(reading: TestCli
     assert (told.json()["state"], told.json()["rejected"]) == ("preview", 1)
 
 
+@pytest.mark.slow
 def test_a_table_that_would_vanish_whole_is_refused(client: TestClient) -> None:
     refused = client.post("/v1/reference?mode=full", json={"employees": []})
     assert refused.status_code == 409, refused.text

@@ -112,7 +112,7 @@ def test_no_endpoint_gives_a_row_of_another_entity(
     headers = bearer(books.key(entities=scope))
     foreign = [name for entity in ENTITIES if entity not in scope for name in (entity, *OWN[entity])]
     answered = 0
-    for path in PATHS:
+    for path in PATHS if asks else (*PATHS[:17], "/v1/documents/advance/A2", "/v1/reference/employees"):
         for asked in ("", *asks):
             if asked and path.startswith(
                 ("/v1/jobs", "/v1/audit", "/v1/profiles", "/v1/exports/", "/v1/orders", "/v1/ref")
@@ -235,7 +235,7 @@ FOREIGN = {
 }
 
 
-_FAST = ("what goes to quarantine", "an expense placed in another")
+_FAST = ("an expense placed in another",)
 
 
 @pytest.mark.parametrize(
