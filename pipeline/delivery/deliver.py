@@ -229,15 +229,16 @@ class _Destination:
             said = f"the settings know no destination {self._name} (they know {known})"
             return [self._outcome(one, states.FAILED, said) for one in wanted if not self._is_done(one)]
         if self._wish.preview:
-            return [
-                self._outcome(one, ALREADY if self._is_done(one) and not self._wish.again else TO_SEND)
-                for one in wanted
-            ]
+            return [self._outcome(one, ALREADY if self._needs_nothing(one) else TO_SEND) for one in wanted]
         try:
             with self._turn():
                 return self._served(wanted)
         except Timeout:
-            return [self._outcome(one, BUSY, "another process is delivering there") for one in wanted]
+            said = "another process is delivering there"
+            return [
+                self._outcome(one, ALREADY) if self._needs_nothing(one) else self._outcome(one, BUSY, said)
+                for one in wanted
+            ]
 
     def _are_vouched(self, wanted: Sequence[Subject]) -> bool:
         """Whether a person says that what profiles sent to a destination of before has arrived there."""
@@ -328,6 +329,9 @@ class _Destination:
             # Someone has asked: what may have arrived is sent again as the same message.
             self._outbox.steps(last.delivery).forget()
         return last
+
+    def _needs_nothing(self, subject: Subject) -> bool:
+        return not self._wish.again and self._is_done(subject)
 
     def _is_done(self, subject: Subject) -> bool:
         """Whether the last copy of a subject has arrived whole, by the state or by the ledger."""

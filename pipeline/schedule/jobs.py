@@ -199,7 +199,11 @@ def _order(settings: Settings, name: str, schedule: PaymentsSchedule, day: date)
 
 def _orders(store: Store, entity: str, since: date | None) -> list[str]:
     """The orders of an entity that paid someone, created since a day, and that are not cancelled."""
-    with ledger_session(store, kinds=["documents", "payments"]) as session:
+    with ledger_session(store, kinds=["documents", "payments", "reference", "reference_digests"]) as session:
+        known = stored_reference(session)["legal_entities"]["legal_entity"].to_list()
+        if entity not in known:
+            # By a slip of the pen nobody would ever be paid, and nobody told.
+            raise SettingsError(f"the ledger knows no legal entity {entity} (it knows {', '.join(sorted(known))})")
         found = session.query(
             """
             with

@@ -279,3 +279,17 @@ def test_an_order_that_waits_for_the_bank_adds_no_run_each_time(place: Installat
     (turn,) = at(place, "2026-02-02T10:05")["schedules"]
     assert (turn["outcome"], turn["said"][0]) == ("failed", "order pay-2026-02-02 is made already")
     assert place.store.run == runs
+
+
+def test_payments_of_an_entity_that_nobody_knows_are_no_success(place: Installation) -> None:
+    place.configure(PAYMENTS.replace("FR01", "FR1"), bank=f'by = "folder"\npath = "{_bank(place)}"')
+    (turn,) = at(place, "2026-02-02T10:00")["schedules"]
+    assert (turn["outcome"], "knows no legal entity FR1" in turn["said"][0]) == ("failed", True)
+
+
+def test_a_bank_that_another_process_serves_is_no_fault_where_nothing_waits(place: Installation) -> None:
+    place.configure(PAYMENTS, bank=f'by = "folder"\npath = "{_bank(place)}"')
+    place.pay()
+    at(place, "2026-02-02T10:00")
+    with FileLock(place.settings.state / "locks" / "destination-bank.lock"):
+        assert [turn["outcome"] for turn in at(place, "2026-02-03T10:00")["schedules"]] == ["done"]
