@@ -684,6 +684,9 @@ def deliver(
     settings = load_settings(config)
     ledger = Store.open(settings.store)
     asked = wanted(ledger, settings, numbers, orders, destinations)
+    names = sorted({name for _, name in asked})
+    if (again or arrived) and not destinations and len(names) > 1:
+        raise click.UsageError(f"--again and --arrived need --to: the profile names {', '.join(names)}.")
     outcomes = carry(ledger, settings, asked, wish=Wish(again=again, arrived=arrived, preview=preview), tell=_tell)
     if as_json:
         click.echo(json.dumps([one.as_dict() for one in outcomes], ensure_ascii=False, indent=2))

@@ -64,6 +64,8 @@ class Settings(Model):
     @model_validator(mode="after")
     def _names_what_is_there(self) -> Settings:
         for name, destination in self.destinations.items():
+            if destination.notify and self.mail is None:
+                raise ValueError(f"destination {name}, notify: it needs [mail], the server that mail goes out by")
             if isinstance(destination, EmailDestination):
                 if self.mail is None:
                     raise ValueError(f"destination {name} needs [mail], the server that mail goes out by")

@@ -627,3 +627,14 @@ def test_a_ledger_that_takes_no_receipt_hides_no_outcome_and_sends_nothing_more(
         assert len(place.names()) == 1
     assert [one["state"] for one in place.json("deliver")] == ["already", "delivered"]
     assert [row["export_number"] for row in place.json("deliveries")["delivered"]] == [1, 2]
+
+
+def test_of_several_destinations_one_is_named_that_gets_it_again_or_has_it(place: Installation) -> None:
+    place.configure(adviser=f'by = "folder"\npath = "{place.directory / "later"}"\nattempts = 1')
+    place.profile("journal", destinations=["accounting", "adviser"])
+    place.export()
+    place.json("deliver", code=1)
+    for wish in ("--again", "--arrived"):
+        result = place.invoke("deliver", "--export", "1", wish)
+        assert (result.exit_code, "the profile names accounting, adviser" in result.stderr) == (2, True)
+    assert place.json("deliver", "--export", "1", "--to", "adviser", "--arrived")[0]["state"] == "delivered"

@@ -105,6 +105,8 @@ def test_what_is_wrong_is_named(tmp_path: Path, before: str, after: str, said: s
 def test_mail_is_asked_for_where_someone_is_to_be_written_to(tmp_path: Path) -> None:
     assert "needs [mail]" in read(tmp_path, 'store = "s"\n[notify]\nto = ["a@example.com"]\n')
     assert "needs [mail]" in read(tmp_path, 'store = "s"\n[destinations.a]\nby = "email"\nto = ["a@example.com"]\n')
+    folder = 'store = "s"\n[destinations.a]\nby = "folder"\npath = "in"\nnotify = ["a@example.com"]\n'
+    assert "needs [mail]" in read(tmp_path, folder)
 
 
 def test_every_wrong_key_is_told_at_once(tmp_path: Path) -> None:
