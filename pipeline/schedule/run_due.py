@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from pipeline.delivery.deliver import deliver
 from pipeline.delivery.notify import once_a_day
 from pipeline.delivery.outbox import Outbox
-from pipeline.errors import LettrageError
+from pipeline.errors import LettrageError, SettingsError
 from pipeline.ledger.store import Store
 from pipeline.schedule import calendar
 from pipeline.schedule.jobs import JOBS
@@ -88,11 +88,18 @@ def run_due(settings: Settings, *, now: datetime, tell: Callable[[str], None] = 
     """Does what is due at a moment, the schedules in the order of their moments; then delivers all that waits.
 
     A schedule that fails keeps none of the others back; the people of [notify] are told once a day. now: with a zone.
-    Raises: StateError, StoreError, SettingsError.
+    Raises: StateError, StoreError.
     """
     with opened(settings.state) as connection:
-        due = sorted(_due(settings, connection, now), key=lambda one: (one[1], one[0]))
-        turns = [_turn(settings, connection, name, now, tell) for name, _, _ in due]
+        due: list[tuple[datetime, str]] = []
+        turns: list[Turn | None] = []
+        for name in settings.schedules:
+            try:
+                due += _due(settings, connection, name, now)
+            except SettingsError as error:
+                # Of its calendar: the others know theirs.
+                turns.append(_broken(settings, connection, name, now, str(error), tell))
+        turns += [_turn(settings, connection, name, now, tell) for _, name in sorted(due)]
     outcomes = deliver(Store.open(settings.store), settings, tell=tell)
     return Done([turn for turn in turns if turn is not None], outcomes)
 
@@ -122,18 +129,31 @@ def upcoming(settings: Settings, *, now: datetime, count: int) -> list[dict[str,
         return rows
 
 
-def _due(settings: Settings, connection: sqlite3.Connection, now: datetime) -> Iterator[tuple[str, datetime, int]]:
-    for name, schedule in settings.schedules.items():
-        if not schedule.is_on:
-            continue
-        after = _after(settings, schedule, _row(connection, name), now)
-        connection.execute(
-            "insert into schedules (schedule, seen_at, done_through) values (?, ?, ?) on conflict do nothing",
-            (name, _utc(now), _utc(after)),
-        )
-        moment, count = calendar.last_due(schedule, after, now, settings.zone)
-        if moment is not None:
-            yield name, moment, count
+def _due(settings: Settings, connection: sqlite3.Connection, name: str, now: datetime) -> list[tuple[datetime, str]]:
+    """The last moment at which a schedule is due, with its name; nothing where it is not. It counts as seen."""
+    schedule = settings.schedules[name]
+    if not schedule.is_on:
+        return []
+    after = _after(settings, schedule, _row(connection, name), now)
+    connection.execute(
+        "insert into schedules (schedule, seen_at, done_through) values (?, ?, ?) on conflict do nothing",
+        (name, _utc(now), _utc(after)),
+    )
+    moment, _ = calendar.last_due(schedule, after, now, settings.zone)
+    return [] if moment is None else [(moment, name)]
+
+
+def _broken(
+    settings: Settings,
+    connection: sqlite3.Connection,
+    name: str,
+    now: datetime,
+    said: str,
+    tell: Callable[[str], None],
+) -> Turn:
+    """A schedule of which nobody can tell when it is due."""
+    _tell_people(settings, connection, name, said, tell)
+    return Turn(name, settings.schedules[name].does, now, 0, FAILED, said.splitlines())
 
 
 def _after(settings: Settings, schedule: Schedule, row: sqlite3.Row | None, now: datetime) -> datetime:

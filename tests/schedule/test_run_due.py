@@ -293,3 +293,11 @@ def test_a_bank_that_another_process_serves_is_no_fault_where_nothing_waits(plac
     at(place, "2026-02-02T10:00")
     with FileLock(place.settings.state / "locks" / "destination-bank.lock"):
         assert [turn["outcome"] for turn in at(place, "2026-02-03T10:00")["schedules"]] == ["done"]
+
+
+def test_a_calendar_that_nobody_knows_keeps_no_other_schedule_back(place: Installation) -> None:
+    wrong = PAYMENTS.replace('"FR"', '"XX"')
+    place.configure(EXPORTS + "since = 2026-01-01\n" + wrong, bank=f'by = "folder"\npath = "{_bank(place)}"')
+    done = at(place, "2026-01-31T19:00")
+    assert {turn["schedule"]: turn["outcome"] for turn in done["schedules"]} == {"pay": "failed", "month_end": "done"}
+    assert "there is no calendar XX" in done["schedules"][0]["said"][0]
