@@ -22,7 +22,7 @@ from pipeline.delivery import receipts, subjects
 from pipeline.delivery.channels import channel_of
 from pipeline.delivery.notify import notify
 from pipeline.delivery.outbox import Delivery, Outbox, OutboxSteps
-from pipeline.delivery.parcel import Parcel, Receipt
+from pipeline.delivery.parcel import SENDING, UPLOADED, Parcel, Receipt, folder_for
 from pipeline.errors import (
     DeliveryError,
     LettrageError,
@@ -35,6 +35,7 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.ledger.store import Store
+from pipeline.settings.destinations import EmailDestination
 from pipeline.settings.secrets import found
 from pipeline.state.state import opened
 from pipeline.watch.logs import log
@@ -46,11 +47,14 @@ if TYPE_CHECKING:
 
     from pipeline.delivery.parcel import Channel, ParcelFile
     from pipeline.delivery.subjects import Subject
+    from pipeline.settings.destinations import Destination
     from pipeline.settings.settings import Settings
 
 #: of an outcome, besides the states of a delivery
 ALREADY, TO_SEND, BUSY = "already", "to send", "busy"
 _LONGEST_WAIT = 60.0
+#: of a destination, what says where it is
+_PLACE = {"by", "host", "port", "user", "path", "bucket", "endpoint"}
 
 
 @dataclass(frozen=True)
@@ -292,8 +296,8 @@ class _Destination:
             if channel is None or described is None:
                 self._vouched(delivery, files)
                 return
-            _demand_same_bytes(files, steps)
             parcel = Parcel(delivery.delivery, subject.name, self._name, files, subject.facts)
+            _demand_same(parcel, steps, described)
             for attempt in stamina.retry_context(
                 on=TryAgainError,
                 attempts=described.attempts,
@@ -386,20 +390,26 @@ class _Destination:
         return Outcome(subject.name, subject.legal_entity, self._name, state, said)
 
 
-def _demand_same_bytes(files: Sequence[ParcelFile], steps: OutboxSteps) -> None:
-    """Holds files to those of the attempts before. Raises: UnclearError where one is under way with other bytes.
+def _demand_same(parcel: Parcel, steps: OutboxSteps, described: Destination) -> None:
+    """Holds files to the attempts before. Raises: UnclearError where one is under way elsewhere or with other bytes.
 
-    The file of an order and a control sheet are not recorded: another version of the program may write them otherwise.
-    A channel that does not find what it uploaded would say of the new bytes that they were taken.
+    A channel that does not find what it uploaded would say that it was taken: so it must look at the same place, for
+    the same bytes. The file of an order and a control sheet are not recorded: another version may write them otherwise.
     """
-    for file in files:
-        before = steps.get(f"sha256:{file.name}")
-        if steps.receipt(file.name) is None and steps.get(file.name) is not None and before not in {None, file.sha256}:
+    folder = "" if isinstance(described, EmailDestination) else str(folder_for(parcel, described.folder))
+    place = described.model_dump_json(include=_PLACE) + folder
+    for file in parcel.files:
+        key, now = f"of:{file.name}", hashlib.sha256(f"{file.sha256} {place}".encode()).hexdigest()
+        before = steps.get(key)
+        is_under_way = steps.receipt(file.name) is None and steps.get(file.name) in {UPLOADED, SENDING}
+        if is_under_way and before not in {None, now}:
             raise UnclearError(
-                f"an attempt before carried {file.name} with other bytes: nobody can tell whether that has arrived",
-                mend="ask the receiver: what was sent was made by another version of lettrage",
+                f"an attempt before carried {file.name} to another place, or with other bytes: nobody can tell "
+                "whether that has arrived",
+                where=f"destination {parcel.destination}",
+                mend="ask the receiver: the settings of the destination, or lettrage itself, have changed since",
             )
-        steps.say(f"sha256:{file.name}", file.sha256)
+        steps.say(key, now)
 
 
 def _record(

@@ -638,3 +638,24 @@ def test_of_several_destinations_one_is_named_that_gets_it_again_or_has_it(place
         result = place.invoke("deliver", "--export", "1", wish)
         assert (result.exit_code, "the profile names accounting, adviser" in result.stderr) == (2, True)
     assert place.json("deliver", "--export", "1", "--to", "adviser", "--arrived")[0]["state"] == "delivered"
+
+
+def test_a_place_that_is_changed_is_not_searched_for_what_lies_at_the_old_one(
+    place: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rename was refused in the old folder: the new one, where nothing lies, does not say that it was taken."""
+    place.export()
+
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", refused)
+        assert place.json("deliver", code=1)[0]["state"] == "failed"
+    right = place.directory / "right"
+    right.mkdir()
+    place.configure(accounting=f'by = "folder"\npath = "{right}"\nwait_seconds = 0')
+    (done,) = place.json("deliver", code=1)
+    assert (done["state"], "to another place" in done["said"]) == ("unclear", True)
+    assert place.json("deliver", "--export", "1", "--again")[0]["state"] == "delivered"
+    assert len(place.names(right)) == 1
