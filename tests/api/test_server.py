@@ -43,7 +43,7 @@ def process(company: Served) -> Iterator[tuple[subprocess.Popen[str], str]]:
     assert server.stderr is not None
     said = ""
     try:
-        while (found := re.search(r"running on (http://\S+)", said)) is None:
+        while (found := re.search(r"Serving on (http://\S+)", said)) is None:
             line = server.stderr.readline()
             assert line, f"the server ended: {said}"
             said += line
