@@ -430,6 +430,12 @@ def _record(
         tell(f"{len(rows)} receipts wait for the next call: {_told(error)}")
         return
     outbox.recorded((delivery.delivery, receipt.file) for delivery, receipt in waiting)
+    # Whoever cancelled it while it was sent, or while its receipt waited, was not told that somebody has it.
+    sent = dict.fromkeys((delivery.subject, delivery.destination) for delivery, _ in waiting)
+    gone = subjects.cancelled(Store.at(store.place), {subject for subject, _ in sent})
+    for subject, destination in sent:
+        if subject in gone:
+            tell(f"{subject} is cancelled, and was delivered to {destination}: tell them")
 
 
 def _row(delivery: Delivery, receipt: Receipt) -> dict[str, Any]:

@@ -81,6 +81,22 @@ def in_force(store: Store, numbers: list[int]) -> dict[str, Subject]:
     return {one.name: one for one in exports(store, known["export_number"].to_list()).values()}
 
 
+def cancelled(store: Store, names: set[str]) -> set[str]:
+    """Those of the subjects that are cancelled, by name."""
+    numbers = [number for name in names if (number := named(name)[0]) is not None]
+    known = in_force(store, numbers)
+    found = {EXPORT + str(number) for number in numbers} - known.keys()
+    for name in names:
+        order = named(name)[1]
+        if order is None:
+            continue
+        try:
+            orders(store, [order])
+        except UsageError:
+            found.add(name)
+    return found
+
+
 def demand_in_force(store: Store, subject: Subject) -> None:
     """Holds a subject to the ledger as it is. Raises: UsageError where it was cancelled."""
     if subject.export_number is not None:

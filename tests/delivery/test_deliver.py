@@ -403,6 +403,7 @@ def test_a_secret_comes_from_the_environment_first_then_from_a_folder(tmp_path: 
         given.get("other")
 
 
+@pytest.mark.slow
 def test_an_order_of_which_the_bank_returned_a_payment_is_cancelled_like_any(place: Installation) -> None:
     place.pay()
     place.company.run(payment_returns=[{"payment_order": "PO1", "employee": "E1", "returned_on": "2026-02-03"}])
@@ -424,6 +425,7 @@ def test_what_is_cancelled_while_it_waits_is_not_sent(place: Installation, flaky
     assert (channel.calls, channel.sent) == (1, [])
 
 
+@pytest.mark.slow
 def test_the_state_of_another_ledger_is_refused(place: Installation, tmp_path: Path) -> None:
     """Its export 1 would count as sent, and the one of this ledger would never be."""
     before = tmp_path / "before"
@@ -440,6 +442,7 @@ def test_the_state_of_another_ledger_is_refused(place: Installation, tmp_path: P
     assert place.json("deliver", "--preview")[0]["state"] == "to send"
 
 
+@pytest.mark.slow
 def test_what_was_asked_for_besides_the_profile_is_tried_by_the_next_command(place: Installation) -> None:
     later = place.directory / "later"
     place.configure(adviser=f'by = "folder"\npath = "{later}"\nattempts = 1')
@@ -629,6 +632,7 @@ def test_a_ledger_that_takes_no_receipt_hides_no_outcome_and_sends_nothing_more(
     assert [row["export_number"] for row in place.json("deliveries")["delivered"]] == [1, 2]
 
 
+@pytest.mark.slow
 def test_of_several_destinations_one_is_named_that_gets_it_again_or_has_it(place: Installation) -> None:
     place.configure(adviser=f'by = "folder"\npath = "{place.directory / "later"}"\nattempts = 1')
     place.profile("journal", destinations=["accounting", "adviser"])
@@ -659,3 +663,18 @@ def test_a_place_that_is_changed_is_not_searched_for_what_lies_at_the_old_one(
     assert (done["state"], "to another place" in done["said"]) == ("unclear", True)
     assert place.json("deliver", "--export", "1", "--again")[0]["state"] == "delivered"
     assert len(place.names(right)) == 1
+
+
+def test_what_was_cancelled_while_its_receipt_waited_is_told(
+    place: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object) -> int:
+        raise StoreBusyError("another process writes")
+
+    place.export()
+    with monkeypatch.context() as patch:
+        patch.setattr(receipts, "record", busy)
+        place.json("deliver")
+    assert "tell them" not in place.company.invoke("export", "--cancel", "1").stderr
+    assert "export 1 is cancelled, and was delivered to accounting: tell them" in place.invoke("deliver").stderr
+    assert "tell them" not in place.invoke("deliver").stderr

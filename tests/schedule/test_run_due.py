@@ -256,6 +256,7 @@ def test_a_job_that_nobody_foresaw_to_break_is_told(place: Installation, monkeyp
     assert at(place, "2026-02-01T00:00")["schedules"][0]["said"] == ["told"]
 
 
+@pytest.mark.slow
 def test_a_bank_by_another_name_is_not_paid_to_twice(place: Installation) -> None:
     bank = _bank(place)
     place.configure(PAYMENTS, bank=f'by = "folder"\npath = "{bank}"')
@@ -272,6 +273,7 @@ def test_a_bank_by_another_name_is_not_paid_to_twice(place: Installation) -> Non
     assert place.names(bank) == []
 
 
+@pytest.mark.slow
 def test_an_order_that_waits_for_the_bank_adds_no_run_each_time(place: Installation) -> None:
     place.configure(PAYMENTS + "make_order = true\n", bank='by = "folder"\npath = "/nowhere/at/all"\nattempts = 1')
     at(place, "2026-02-02T10:00")
