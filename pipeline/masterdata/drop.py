@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +47,9 @@ _CHANGE = Column("change", Form.ENUM, required=False, description="what is to ha
 _STATUS = Column("status", Form.ENUM, required=False, description="of a section", values=("active", ARCHIVED))
 _CHILDREN = Column("children", Form.TEXT, required=False, description="codes below it")
 #: an ERP puts the day into the names of its files: sections-2026-11-26, sections_20261126_0615
-_NAMED = re.compile(rf"({'|'.join(sorted(REFERENCE, key=len, reverse=True))})(?:[-_. ]+[0-9][-_.:0-9TZ ]*)?")
+_NAMED = re.compile(
+    rf"({'|'.join(sorted(REFERENCE, key=len, reverse=True))})(?:[-_. ]+[0-9][-_.:0-9TZ ]*)?", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -103,9 +106,14 @@ class Drop:
 
 
 def table_of(path: Path) -> str:
-    """The table that a file is called after, a day or a number behind it left out."""
+    """The table that a file is called after, in whatever letters; a day or a number behind it is left out."""
     named = _NAMED.fullmatch(path.stem)
-    return named.group(1) if named else path.stem
+    return named.group(1).lower() if named else path.stem
+
+
+def readable(name: str) -> str:
+    """A name as it can be shown and kept: what of it is no UTF-8 becomes a mark of that."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def read_drop(drop: Path, tables: tuple[str, ...] = ()) -> Drop:
@@ -116,9 +124,11 @@ def read_drop(drop: Path, tables: tuple[str, ...] = ()) -> Drop:
     if not drop.exists():
         raise InputError("there is nothing by this name", where=str(drop))
     found = read_tables(drop, {name: _header(name) for name in REFERENCE}, table_of=table_of)
-    notes = [note for note in found.notes if ERRORS not in note]
+    notes = [readable(note) for note in found.notes if ERRORS not in note]
     strange = [name for name in found.tables if tables and name not in tables]
-    notes += [f"{found.tables[name].path}: this source may not bring {name}; it is ignored" for name in strange]
+    notes += [
+        readable(f"{found.tables[name].path}: this source may not bring {name}; it is ignored") for name in strange
+    ]
     if not set(found.tables).difference(strange):
         raise InputError(
             "there is no reference table in it",
@@ -126,7 +136,7 @@ def read_drop(drop: Path, tables: tuple[str, ...] = ()) -> Drop:
             mend=f"call the files after their tables: {', '.join(REFERENCE)}",
         )
     typed = {name: _typed(raw) for name, raw in found.tables.items() if name not in strange}
-    return Drop(drop.name, {name: typed[name] for name in REFERENCE if name in typed}, digest(drop), notes)
+    return Drop(readable(drop.name), {name: typed[name] for name in REFERENCE if name in typed}, digest(drop), notes)
 
 
 def digest(drop: Path) -> str:
@@ -134,7 +144,7 @@ def digest(drop: Path) -> str:
     said = hashlib.sha256()
     for path in sorted(drop.iterdir()) if drop.is_dir() else [drop]:
         if path.is_file() and not path.name.startswith((".", "~$")) and not path.name.endswith(ERRORS):
-            said.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
+            said.update(os.fsencode(path.name) + f"\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
     return said.hexdigest()
 
 
@@ -156,7 +166,10 @@ def _typed(raw: RawTable) -> DropTable:
     source: pa.Table = pq.read_table(raw.source) if isinstance(raw.source, Path) else raw.source
     given = tuple(raw.types)
     source = source.select(list(given))
-    frame = pl.DataFrame(pl.from_arrow(source)).with_row_index(PLACE, offset=1).cast({PLACE: pl.Int64})
+    try:
+        frame = pl.DataFrame(pl.from_arrow(source)).with_row_index(PLACE, offset=1).cast({PLACE: pl.Int64})
+    except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
+        raise _unread(raw.path, error) from None
     model = REFERENCE[raw.name]
     known = {column.name: column for column in (*columns(model), *_extras(raw.name))}
     wanted = [known.get(name) or Column(name, Form.TEXT, required=False, description="") for name in given]
@@ -172,11 +185,18 @@ def _typed(raw: RawTable) -> DropTable:
                 + f") order by {PLACE}"
             )
         except duckdb.Error as error:
-            raise InputError(
-                f"the file cannot be read ({str(error).splitlines()[0]})", where=str(raw.path), mend="write it again"
-            ) from None
-    cells = frame.with_columns(pl.exclude(PLACE).cast(pl.String))
+            raise _unread(raw.path, error) from None
+    try:
+        cells = frame.with_columns(pl.exclude(PLACE).cast(pl.String))
+    except pl.exceptions.PolarsError as error:
+        raise _unread(raw.path, error) from None
     return DropTable(raw.name, raw.path, lines, cells, given, list(raw.bad_rows))
+
+
+def _unread(path: Path, error: Exception) -> InputError:
+    """A file of which a column holds what is neither text, number nor day."""
+    said = f"the file cannot be read ({str(error).splitlines()[0]})"
+    return InputError(said, where=str(path), mend="write it again, its codes and names as text, its days as dates")
 
 
 def _newlines(path: Path) -> int:

@@ -5,11 +5,12 @@ Its name is that of the input with `.errors.csv` behind. Where all lines are goo
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from pipeline.masterdata.drop import ERRORS, PLACE
+from pipeline.masterdata.drop import ERRORS, PLACE, readable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,11 +19,27 @@ if TYPE_CHECKING:
 
 #: the columns before the cells of the line
 HEAD = ["error_table", "error_line", "error_column", "error_value", "error_why", "error_mend"]
+#: bytes that the name of a file has at most, and what is around an input's while its error file is written
+_LONGEST = 255 - len(f".{ERRORS}.partial")
 
 
 def errors_beside(path: Path) -> Path:
     """The error file of an input."""
-    return path.with_name(path.name + ERRORS)
+    return path.with_name(shortened(path.name, _LONGEST) + ERRORS)
+
+
+def shortened(name: str, most: int) -> str:
+    """A file's name with so many bytes at most: its begin is cut, for its end says what it is."""
+    said = os.fsencode(name)
+    return name if len(said) <= most else said[-most:].decode("utf-8", "ignore")
+
+
+def write_whole(rows: pl.DataFrame, path: Path) -> None:
+    """Writes a CSV file at once, whatever its name. Its encoding is marked, so that Excel opens it as it is."""
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("wb") as file:
+        rows.write_csv(file, include_bom=True)
+    partial.replace(path)
 
 
 def write_errors(drop: Drop, rejected: pl.DataFrame) -> list[Path]:
@@ -34,14 +51,11 @@ def write_errors(drop: Drop, rejected: pl.DataFrame) -> list[Path]:
     written = []
     for path in inputs:
         beside = errors_beside(path)
-        of_file = rejected.filter(pl.col("file") == str(path))
+        of_file = rejected.filter(pl.col("file") == readable(str(path)))
         if of_file.is_empty():
             beside.unlink(missing_ok=True)
             continue
-        partial = beside.with_name(f".{beside.name}.partial")
-        # A mark of its encoding, so that Excel opens it as it is.
-        _rows(drop, of_file).write_csv(partial, include_bom=True)
-        partial.replace(beside)
+        write_whole(_rows(drop, of_file), beside)
         written.append(beside)
     return written
 

@@ -17,7 +17,7 @@ import polars as pl
 
 from pipeline.errors import InvariantError
 from pipeline.masterdata.diff import changes, counted
-from pipeline.masterdata.drop import PLACE
+from pipeline.masterdata.drop import PLACE, readable
 from pipeline.masterdata.faults import cell_faults, faults_of
 from pipeline.masterdata.merge import Whole, merged, vanishing
 from schemas import REFERENCE
@@ -130,7 +130,9 @@ def _rejected(drop: Drop, found: pl.DataFrame) -> pl.DataFrame:
         of_table = found.filter(pl.col("table_name") == name)
         if of_table.height:
             parts.append(
-                of_table.join(table.line_numbers(), on=PLACE, how="left").with_columns(file=pl.lit(str(table.path)))
+                of_table.join(table.line_numbers(), on=PLACE, how="left").with_columns(
+                    file=pl.lit(readable(str(table.path)))
+                )
             )
         if table.bad_rows:
             parts.append(_bad_rows(table))
@@ -148,7 +150,7 @@ def _bad_rows(table: DropTable) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "table_name": table.name,
-            "file": str(table.path),
+            "file": readable(str(table.path)),
             "line": [bad.line for bad in table.bad_rows],
             PLACE: None,
             "column_name": None,

@@ -2,11 +2,13 @@
 
 Each subfolder or file is a drop. It is taken once it has a marker `<name>.ready` beside it (or `.ready` in it), or has
 been still for some seconds; in the order of names; and is moved away when its fate is written down. A drop that was
-applied and not moved away yet, since the command was cut off there, is known and only moved.
+applied and not moved away yet, since the command was cut off there, is known and only moved. One that is written to
+while it is taken stays, and is taken again when it is whole.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -19,9 +21,9 @@ from typing import TYPE_CHECKING, Protocol
 import polars as pl
 from filelock import FileLock, Timeout
 
-from pipeline.errors import InputError, SettingsError, StoreBusyError
-from pipeline.masterdata.drop import ERRORS, Drop, read_drop
-from pipeline.masterdata.errors_file import HEAD, errors_beside
+from pipeline.errors import InputError, RunError, SettingsError, StoreBusyError
+from pipeline.masterdata.drop import ERRORS, Drop, read_drop, readable
+from pipeline.masterdata.errors_file import HEAD, errors_beside, shortened, write_whole
 from pipeline.masterdata.sync import SyncResult, sync
 from pipeline.masterdata.versions import about
 from pipeline.settings.sources import FolderSource
@@ -31,7 +33,7 @@ from schemas import REFERENCE
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from pipeline.settings.settings import Settings
     from pipeline.settings.sources import SftpSource, Source
@@ -44,6 +46,8 @@ _OLD = 3_600
 DONE = "done"
 READY = ".ready"
 _TABLES = (".csv", ".parquet", ".xlsx")
+#: bytes of a drop's name that are kept when the time is put before it, and what its errors are called behind it
+_LONGEST = 200
 
 
 class _Place(Protocol):
@@ -52,15 +56,18 @@ class _Place(Protocol):
     def names(self) -> list[str]:
         """The drops that are whole, in the order in which they are taken."""
 
+    def facts(self, name: str) -> object:
+        """What there is to know of a drop's files without reading them: something else once one was written to."""
+
     def fetched(self, name: str) -> Path:
         """The drop on this machine."""
 
-    def put_away(self, name: str, errors: list[Path]) -> None:
-        """Moves a drop away, with the files of its errors."""
+    def put_away(self, name: str, errors: Sequence[Path]) -> list[Path | str]:
+        """Moves a drop away, with the files of its errors; returns where these are then."""
 
 
 def sync_source(settings: Settings, name: str, *, on: date, preview: bool = False) -> list[SyncResult]:
-    """Takes every drop of a source into the reference, in the order of names; a result a drop.
+    """Takes every drop of a source into the reference, in the order of names; a result a drop that was whole.
 
     A drop that cannot be read is refused and moved away like the others, with what is wrong beside it; preview: nothing
     is applied or moved. Raises: SettingsError where there is no such source; StoreBusyError where it is being taken
@@ -86,7 +93,8 @@ def sync_source(settings: Settings, name: str, *, on: date, preview: bool = Fals
             opened(settings.state) as state,
         ):
             taking = _Taking(settings, name, source, state, on, preview)
-            return [taking.take(place, drop) for drop in place.names()]
+            results = [taking.take(place, drop) for drop in place.names()]
+            return [result for result in results if result is not None]
     except Timeout:
         raise StoreBusyError(
             f"source {name} is being taken already", mend="give the command again when it is done"
@@ -104,13 +112,27 @@ class _Taking:
     on: date
     preview: bool
 
-    def take(self, place: _Place, drop: str) -> SyncResult:
-        """Takes a drop: its fate is written down before it is moved away."""
-        result = self._synced(place.fetched(drop))
-        if not self.preview:
-            self._written_down(drop, result)
-            place.put_away(drop, result.error_files)
-        return result
+    def take(self, place: _Place, drop: str) -> SyncResult | None:
+        """Takes a drop: its fate is written down before it is moved away. None where it is being written to."""
+        before = place.facts(drop)
+        result = self._synced(place.fetched(drop), lambda: place.facts(drop) == before)
+        if result is None or self.preview:
+            return result
+        self._written_down(readable(drop), result)
+        if place.facts(drop) != before:
+            # What came since is another drop: nobody has read it.
+            return replace(
+                result, notes=[*result.notes, f"{readable(drop)} was written to meanwhile: it will be taken again"]
+            )
+        try:
+            errors = place.put_away(drop, [Path(path) for path in result.error_files])
+        except OSError as error:
+            raise RunError(
+                f"the drop was taken ({result}), and cannot be moved away ({error.strerror or error})",
+                where=readable(str(self.source.path if isinstance(self.source, FolderSource) else drop)),
+                mend=f"mend that, or move it away by hand; where it was {result.state} the next call only moves it",
+            ) from None
+        return replace(result, error_files=errors)
 
     def _written_down(self, drop: str, result: SyncResult) -> None:
         row = {
@@ -128,14 +150,19 @@ class _Taking:
             f"insert into drops ({', '.join(row)}) values ({', '.join('?' for _ in row)})", tuple(row.values())
         )
 
-    def _synced(self, path: Path) -> SyncResult:
-        told = f"{self.name}/{path.name}"
+    def _synced(self, path: Path, is_still: Callable[[], bool]) -> SyncResult | None:
+        told = f"{self.name}/{readable(path.name)}"
         mode = self.source.mode
         try:
             brought = read_drop(path, tuple(self.source.tables))
         except InputError as error:
-            beside = [] if self.preview else [_said_beside(path, str(error))]
-            return SyncResult("refused", told, mode, self.on, "", None, error_files=beside, said=str(error))
+            if not is_still():
+                return None
+            beside = [] if self.preview else [_said_beside(path, readable(str(error)))]
+            said = readable(str(error))
+            return SyncResult("refused", told, mode, self.on, "", None, error_files=beside, said=said)
+        if not is_still():
+            return None
         known = self._known(brought)
         if known is not None:
             said = f"it was applied before{f', as version {known}' if known else ''}: nothing was done"
@@ -181,9 +208,7 @@ class _Taking:
 def _said_beside(path: Path, said: str) -> Path:
     """Writes what is wrong with a drop as a whole beside it, as an error file of one line."""
     beside = errors_beside(path)
-    pl.DataFrame({**dict.fromkeys(HEAD), "error_why": said}, schema=dict.fromkeys(HEAD, pl.String)).write_csv(
-        beside, include_bom=True
-    )
+    write_whole(pl.DataFrame({**dict.fromkeys(HEAD), "error_why": said}, schema=dict.fromkeys(HEAD, pl.String)), beside)
     return beside
 
 
@@ -211,7 +236,21 @@ def _is_name(name: str) -> bool:
 
 
 def _stamped(name: str) -> str:
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{name}"
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{shortened(readable(name), _LONGEST)}"
+
+
+def _looked_at(path: Path) -> os.stat_result:
+    """What a path leads to, or the link itself where it leads nowhere. Raises: OSError where there is nothing."""
+    try:
+        return path.stat()
+    except OSError:
+        return path.lstat()
+
+
+def _last_written(path: Path) -> float:
+    """When a file was written to last, by this machine's clock where the file says that it is of the future."""
+    looked = _looked_at(path)
+    return looked.st_mtime if looked.st_mtime <= time.time() else looked.st_ctime
 
 
 @dataclass(frozen=True)
@@ -226,6 +265,13 @@ class _Folder:
         return [path.name for path in sorted(self.path.iterdir()) if self._is_whole(path)]
 
     def _is_whole(self, path: Path) -> bool:
+        try:
+            return self._is_still(path)
+        except OSError:
+            # It was there a moment ago: somebody is at it.
+            return False
+
+    def _is_still(self, path: Path) -> bool:
         if path.is_dir():
             if path.name == DONE or path.name.startswith("."):
                 return False
@@ -236,23 +282,38 @@ class _Folder:
             has_marker = False
         if not files and not has_marker:
             return False
-        if has_marker or path.with_name(path.name + READY).exists():
+        if has_marker or os.path.lexists(path.with_name(path.name + READY)):
             return True
-        return time.time() - max(one.stat().st_mtime for one in [path, *files]) >= STILL
+        return time.time() - max(_last_written(one) for one in [path, *files]) >= STILL
+
+    def facts(self, name: str) -> object:
+        path = self.path / name
+        try:
+            files = [one for one in sorted(path.iterdir()) if _is_table(one.name)] if path.is_dir() else [path]
+            looked = [(one.name, _looked_at(one)) for one in files]
+        except OSError:
+            return None
+        return [(called, one.st_ino, one.st_size, one.st_mtime_ns) for called, one in looked]
 
     def fetched(self, name: str) -> Path:
         return self.path / name
 
-    def put_away(self, name: str, errors: list[Path]) -> None:
+    def put_away(self, name: str, errors: Sequence[Path]) -> list[Path | str]:
         done = self.path / DONE
         done.mkdir(exist_ok=True)
         stamped = _stamped(name)
-        # Errors first: a drop that is gone has all that is to be said of it beside it.
+        told: list[Path | str] = []
+        # The marker first: one that is left behind would say of the next drop by this name that it is whole. Then the
+        # errors: a drop that is gone has all that is to be said of it beside it.
+        if os.path.lexists(self.path / (name + READY)):
+            (self.path / (name + READY)).unlink()
         for path in errors:
             if path.parent == self.path:
-                path.rename(done / (stamped + ERRORS))
+                told.append(path.rename(done / (stamped + ERRORS)))
+            else:
+                told.append(done / stamped / path.name)
         (self.path / name).rename(done / stamped)
-        (self.path / (name + READY)).unlink(missing_ok=True)
+        return told
 
 
 @dataclass(frozen=True)
@@ -303,6 +364,12 @@ class _Server:
         done = self.source.done_folder.rstrip("/")
         return done if done.startswith("/") else self._at(done)
 
+    def facts(self, name: str) -> object:
+        is_folder = self.session.is_folder(self._at(name))
+        found = self.session.entries(self._at(name) if is_folder else self.source.folder)
+        files = [one for one in found if not one.is_folder and _is_table(one.name) and (is_folder or one.name == name)]
+        return [(one.name, one.size, one.modified) for one in files]
+
     def fetched(self, name: str) -> Path:
         target = self.spool / name
         if not self.session.is_folder(self._at(name)):
@@ -314,17 +381,22 @@ class _Server:
                 self.session.get(self._at(name, entry.name), target / entry.name)
         return target
 
-    def put_away(self, name: str, errors: list[Path]) -> None:
+    def put_away(self, name: str, errors: Sequence[Path]) -> list[Path | str]:
         self.session.make_folders(self._done)
         stamped = _stamped(name)
+        told: list[Path | str] = []
+        # The marker first, as of a folder.
+        if self.session.exists(self._at(name + READY)):
+            self.session.remove(self._at(name + READY))
         for path in errors:
             # In a folder that is a drop the files of its errors stand beside their inputs, and move with it.
-            at = f"{self._done}/{stamped}{ERRORS}" if path.parent == self.spool else self._at(name, path.name)
+            is_beside = path.parent == self.spool
+            at = f"{self._done}/{stamped}{ERRORS}" if is_beside else self._at(name, path.name)
             if self.session.exists(at):
                 self.session.remove(at)
             self.session.put(path, at)
+            told.append(f"{self.source.host}:{at if is_beside else f'{self._done}/{stamped}/{path.name}'}")
         self.session.rename(self._at(name), f"{self._done}/{stamped}")
-        if self.session.exists(self._at(name + READY)):
-            self.session.remove(self._at(name + READY))
         path = self.spool / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        return told

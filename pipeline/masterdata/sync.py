@@ -38,7 +38,8 @@ class SyncResult:
     state: `applied`, `preview`, `unchanged` (all that the drop says is in force), `refused` (nothing was applied,
     `said` says why), `known` (this drop was applied before). version: the one in force after it, None where the
     directory has none. counts: per table of the drop lines = rejected + applied, and rows added, changed, archived,
-    restored, removed. diff, findings: frames (diff.py, plan.py). error_files: those written beside the input.
+    restored, removed. diff, findings: frames (diff.py, plan.py). error_files: those written beside the input,
+    where they are now: of a server as `host:path`.
     """
 
     state: str
@@ -51,7 +52,7 @@ class SyncResult:
     diff: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DIFF))
     findings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED))
     notes: list[str] = field(default_factory=list)
-    error_files: list[Path] = field(default_factory=list)
+    error_files: Sequence[Path | str] = field(default_factory=list)
     said: str | None = None
 
     @property
@@ -135,7 +136,7 @@ def sync(
         return _result(state, made, told, version_in_force(reference), [])
     with locked(reference):
         made = _plan(reference, brought, wishes)
-        written = write_errors(brought, made.rejected) if error_files else []
+        written = _written_beside(brought, made) if error_files else []
         version = version_in_force(reference)
         if made.refusal is not None:
             return _result("refused", made, told, version, written)
@@ -200,6 +201,16 @@ def _plan(reference: Path, brought: Drop, wishes: Mapping[str, Any]) -> SyncPlan
     made = plan(current, brought, **wishes)
     made.notes.extend(notes)
     return made
+
+
+def _written_beside(brought: Drop, made: SyncPlan) -> list[Path]:
+    """Writes the error files; a folder that takes none is said, and stops no good line."""
+    try:
+        return write_errors(brought, made.rejected)
+    except OSError as error:
+        why = error.strerror or str(error)
+        made.notes.append(f"no file of the rejected lines could be written beside the input ({why}): they stand here")
+        return []
 
 
 def _result(

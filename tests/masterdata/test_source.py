@@ -214,6 +214,122 @@ def test_what_was_rolled_back_stays_so_until_another_drop_comes(tmp_path: Path) 
     assert "C9" not in table(tmp_path, "sections")["section"].to_list()
 
 
+def test_the_error_file_is_where_it_is_said_to_be(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    still(drop(tmp_path / "drops", "a", sections=f"{NINE}\nregion R1 One"))
+    still(lines_of(tmp_path / "drops", "journals.csv", "journal\npayment\n"))
+    still(lines_of(tmp_path / "drops", "sections.csv", "axis,section,name\nregion,R1,One\n"))
+    for result in taken(config):
+        (told,) = result.error_files
+        assert Path(told).is_file()
+        assert result.as_dict()["error_files"] == [str(told)]
+
+
+def test_a_drop_that_is_written_to_while_it_is_read_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = configured(tmp_path)
+    path = still(lines_of(tmp_path / "drops", "sections.csv", "axis,section,name\nclient,C9,Ni"))
+    reads = taking.read_drop
+
+    def read_while_it_grows(*asked: Any) -> Any:
+        found = reads(*asked)
+        with path.open("a") as file:
+            file.write("ne\nclient,C8,Eight\n")
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(taking, "read_drop", read_while_it_grows)
+        assert taken(config) == []
+    assert is_untouched(tmp_path)
+    still(path)
+    assert [result.state for result in taken(config)] == ["applied"]
+    assert row(tmp_path, "sections", section="C9")["name"] == "Nine"
+
+
+def test_what_is_dropped_by_the_same_name_while_a_drop_is_applied_is_not_moved_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configured(tmp_path)
+    path = still(lines_of(tmp_path / "drops", "sections.csv", "axis,section,name\nclient,C9,Nine\n"))
+    syncs = taking.sync
+
+    def another_comes(*asked: Any, **wishes: Any) -> Any:
+        path.with_suffix(".tmp").write_text("axis,section,name\nclient,C8,Eight\n")
+        path.with_suffix(".tmp").replace(path)
+        return syncs(*asked, **wishes)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(taking, "sync", another_comes)
+        (result,) = taken(config)
+    assert (result.state, result.notes) == (
+        "applied",
+        ["sections.csv was written to meanwhile: it will be taken again"],
+    )
+    still(path)
+    assert [result.state for result in taken(config)] == ["applied"]
+    assert {"C8", "C9"} <= set(table(tmp_path, "sections")["section"])
+    assert done(tmp_path) == ["sections.csv"]
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b"0" + b"x" * 250, "é".encode() * 127])
+def test_no_name_of_a_drop_keeps_it_or_those_after_it_from_being_taken(name: bytes, tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    first = tmp_path / "drops" / os.fsdecode(name)
+    still(drop(first.parent, first.name, sections=f"{NINE}\nregion R1 One"))
+    still(drop(tmp_path / "drops", "\U0001f4c1", sections="axis section name\nclient C8 Eight"))
+    results = taken(config)
+    assert [result.state for result in results] == ["applied", "applied"]
+    json.dumps([result.as_dict() for result in results], ensure_ascii=False).encode()
+    assert all(Path(path).is_file() for result in results for path in result.error_files)
+    assert [path.name for path in (tmp_path / "drops").iterdir()] == ["done"]
+
+
+def test_a_link_that_leads_nowhere_is_refused_and_stops_no_other(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    link = tmp_path / "drops" / "axes.csv"
+    link.symlink_to(tmp_path / "nowhere")
+    os.utime(link, (1, 1), follow_symlinks=False)
+    still(lines_of(tmp_path / "drops", "sections.csv", "axis,section,name\nclient,C9,Nine\n"))
+    assert [result.state for result in taken(config)] == ["refused", "applied"]
+    assert done(tmp_path) == ["axes.csv", "axes.csv.errors.csv", "sections.csv"]
+
+
+def test_a_file_of_the_future_is_judged_by_the_clock_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configured(tmp_path)
+    path = lines_of(tmp_path / "drops", "sections.csv", "axis,section,name\nclient,C9,Nine\n")
+    os.utime(path, (4e9, 4e9))
+    assert taken(config) == []
+    monkeypatch.setattr(taking, "STILL", 0.0)
+    assert [result.state for result in taken(config)] == ["applied"]
+
+
+def test_no_marker_is_left_for_the_next_drop_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = configured(tmp_path)
+    lines_of(tmp_path / "drops", "sections.csv", "axis,section,name\nclient,C9,Nine\n")
+    marker = tmp_path / "drops" / "sections.csv.ready"
+    marker.touch()
+
+    (tmp_path / "drops" / "done").touch()
+    with pytest.raises(RunError, match="cannot be moved away"):
+        taken(config)
+    (tmp_path / "drops" / "done").unlink()
+    moves = Path.rename
+
+    def killed(path: Path, target: Path) -> Path:
+        if path.parent == tmp_path / "drops":
+            raise OSError(5, "Input/output error")
+        return moves(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killed)
+        with pytest.raises(RunError, match="the next call only moves it"):
+            taken(config)
+    assert not marker.exists()
+    still(tmp_path / "drops" / "sections.csv")
+    assert [result.state for result in taken(config)] == ["known"]
+
+
 def test_a_source_that_is_being_taken_is_left_alone(tmp_path: Path) -> None:
     config = configured(tmp_path)
     state = load_settings(config).state
@@ -297,6 +413,9 @@ def test_drops_are_fetched_from_a_server_and_their_errors_go_back_there(tmp_path
     results = taken(config)
     assert [(result.state, result.rejected) for result in results] == [("applied", 1), ("applied", 1), ("refused", 0)]
     assert {"C8", "C9"} <= set(table(tmp_path, "sections")["section"])
+    told = [str(path).removeprefix("127.0.0.1:") for result in results for path in result.error_files]
+    assert len(told) == 3
+    assert all((server.root / path).is_file() for path in told)
     assert at(server) == [
         "out/done/1/employees.csv",
         "out/done/1/sections.csv",
