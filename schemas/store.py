@@ -338,7 +338,9 @@ class Seals(Table, key=("kind_name", "number", "part")):
 
     link: pl.Int64 = field("the link of the chain that they belong to", ge=1)
     kind_name: str = field("the kind of the rows")
-    number: pl.Int64 = field("what they were added by: the run; of exports the change, of their entries the export, of deliveries each")
+    number: pl.Int64 = field(
+        "what they were added by: the run; of exports the change, of their entries the export, of deliveries each"
+    )
     part: pl.Int32 = field("which of the parts; a row's part comes of its key", ge=0)
     part_count: pl.Int32 = field("into how many parts the rows were cut", ge=1)
     row_count: pl.Int64 = field("rows in the part", ge=1)
