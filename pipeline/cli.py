@@ -240,11 +240,11 @@ def _lineage(ctx: click.Context, config: Path | None, name: str, *, is_wanted: b
         from pipeline.settings.settings import load_settings
 
         wanted = load_settings(config).lineage
-    if not is_wanted or (wanted is None and not lineage.is_wanted_by_environment()):
+    if not is_wanted:
         yield lineage.Told()
         return
     file, namespace = (None, None) if wanted is None else (wanted.file, wanted.namespace)
-    with lineage.job(name, warn=_warn, file=file, namespace=namespace) as told:
+    with lineage.told_of(name, warn=_warn, file=file, namespace=namespace) as told:
         yield told
 
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -18,20 +19,42 @@ from pipeline.errors import RunError, SettingsError
 from pipeline.exports import export as exporting
 from pipeline.exports.profile import profile_named
 from pipeline.exports.write import safe_name
+from pipeline.ledger.lineage import of_export, of_run
 from pipeline.ledger.reading import ledger_session
 from pipeline.ledger.reference import stored_reference
 from pipeline.ledger.store import Store
 from pipeline.run import paid_by_export, run
+from pipeline.watch.lineage import told_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from datetime import date, datetime
+    from pathlib import Path
 
-    from pipeline.settings.schedules import ExportSchedule, PaymentsSchedule, SyncSchedule
     from pipeline.settings.settings import Settings
+    from pipeline.watch.lineage import Told
 
 
 _Elsewhere = Mapping[tuple[str, str], list[str]]
+
+
+@dataclass(frozen=True)
+class Due:
+    """A schedule that is due. moment: the last one at which it was. today: the wall's day, later after a downtime."""
+
+    settings: Settings
+    name: str
+    schedule: Any
+    moment: datetime
+    today: date
+    tell: Callable[[str], None]
+
+    def lineage(self, job: str) -> AbstractContextManager[Told]:
+        """Tells OpenLineage of what is done within it, where the settings ask for that."""
+        wanted = self.settings.lineage
+        file, namespace = (None, None) if wanted is None else (wanted.file, wanted.namespace)
+        return told_of(job, warn=self.tell, file=file, namespace=namespace)
 
 
 @dataclass(frozen=True)
@@ -43,33 +66,36 @@ class Job:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def export_due(
-    settings: Settings, name: str, schedule: ExportSchedule, moment: datetime, tell: Callable[[str], None]
-) -> Job:
+def export_due(due: Due) -> Job:
     """Exports what no earlier export of each profile took, up to the day or to the end of the month before.
 
     They are delivered with all else that waits. Raises: as pipeline.exports.export.export.
     """
-    day = moment.date()
+    settings, schedule, day = due.settings, due.schedule, due.moment.date()
     last = day if schedule.through == "day" else day.replace(day=1) - timedelta(days=1)
     said, numbers = [], []
     for named in schedule.profiles:
         profile = profile_named(settings.profiles, named)
         if profile.entity not in {None, schedule.entity}:
             raise SettingsError(
-                f"profile {named} is of {profile.entity}, the schedule of {schedule.entity}", where=f"schedule {name}"
+                f"profile {named} is of {profile.entity}, the schedule of {schedule.entity}",
+                where=f"schedule {due.name}",
             )
-        tell(f"export {named} of {schedule.entity} through {last}")
-        made = exporting.export(
-            Store.open(settings.store),
-            profile=profile,
-            entity=schedule.entity,
-            first=None,
-            last=last,
-            on=day,
-            out=settings.out / safe_name(schedule.entity) / safe_name(named) / f"{moment:%Y-%m-%d}",
-            pay=paid_by_export(legal_entity=schedule.entity, created_on=last, on=day),
-        )
+        due.tell(f"export {named} of {schedule.entity} through {last}")
+        store, out = Store.open(settings.store), _folder(due, named)
+        with due.lineage(f"lettrage.export.{profile.name}") as told:
+            made = exporting.export(
+                store,
+                profile=profile,
+                entity=schedule.entity,
+                first=None,
+                last=last,
+                on=day,
+                out=out,
+                pay=paid_by_export(legal_entity=schedule.entity, created_on=last, on=day),
+            )
+            tags = {"run": made.run, "legal_entity": made.legal_entity, "export_number": made.number}
+            told.is_made(partial(of_export, store, out, made.files, lines=made.lines, tags=tags))
         if made.number is None:
             said.append(f"{named}: nothing new through {last}")
         else:
@@ -78,16 +104,20 @@ def export_due(
     return Job(said, details={"exports": numbers})
 
 
-def pay_due(
-    settings: Settings, name: str, schedule: PaymentsSchedule, moment: datetime, tell: Callable[[str], None]
-) -> Job:
+def _folder(due: Due, profile: str) -> Path:
+    """Where the files of a scheduled export are kept."""
+    return due.settings.out / safe_name(due.schedule.entity) / safe_name(profile) / f"{due.moment:%Y-%m-%d}"
+
+
+def pay_due(due: Due) -> Job:
     """Makes an order where that is asked for, then delivers the bank's files of the entity's orders, each once.
 
     Raises: as pipeline.run.run; RunError where a file did not arrive.
     """
+    settings, schedule = due.settings, due.schedule
     said, findings = [], False
     if schedule.make_order:
-        made, findings = _order(settings, name, schedule, moment.date())
+        made, findings = _order(due)
         said += made
     store = Store.open(settings.store)
     orders = _orders(store, schedule.entity, schedule.since)
@@ -98,7 +128,7 @@ def pay_due(
         for to in schedule.destinations
         if (one.payment_order, to) not in elsewhere
     ]
-    outcomes = deliver(store, settings, wanted, tell=tell)
+    outcomes = deliver(store, settings, wanted, tell=due.tell)
     sent = [one for one in outcomes if one.state == "delivered"]
     said += [f"{one.subject}: delivered to {one.destination}" for one in sent]
     bad = [f"{one.subject} to {one.destination}: {one.state}. {one.said}" for one in outcomes if one.state in _BAD]
@@ -136,25 +166,27 @@ def _delivered_elsewhere(store: Store, settings: Settings) -> _Elsewhere:
 _BAD = frozenset({"failed", "unclear", "busy"})
 
 
-def sync_due(
-    settings: Settings, name: str, schedule: SyncSchedule, moment: datetime, tell: Callable[[str], None]
-) -> Job:
+def sync_due(due: Due) -> Job:
     """Takes every drop of a source into the reference directory. Raises: as pipeline.masterdata.source.sync_source."""
     # Master data is imported where a source is described.
     from pipeline.masterdata.source import sync_source  # noqa: PLC0415
 
-    tell(f"{name}: drops of {schedule.source}")
-    results = sync_source(settings, schedule.source, on=moment.date())
+    due.tell(f"{due.name}: drops of {due.schedule.source}")
+    results = sync_source(due.settings, due.schedule.source, on=due.today)
     told = [result.as_dict() for result in results]
     return Job(
         [str(result) for result in results] or ["no drop waits"], any(r.exit_code for r in results), {"syncs": told}
     )
 
 
-def _order(settings: Settings, name: str, schedule: PaymentsSchedule, day: date) -> tuple[list[str], bool]:
-    """Runs a batch of one order, named after the schedule and the day: given twice it is the same order."""
+def _order(due: Due) -> tuple[list[str], bool]:
+    """Runs a batch of one order, named after the schedule and its day: given twice it is the same order.
+
+    After a downtime it is created today all the same: a bank takes no payment of yesterday.
+    """
+    settings, schedule = due.settings, due.schedule
     store = Store.open(settings.store)
-    order = f"{name}-{day}"
+    order = f"{due.name}-{due.moment:%Y-%m-%d}"
     with ledger_session(store, kinds=["reference", "reference_digests", "documents"]) as session:
         is_made = session.value(
             "select count(*) from documents "
@@ -165,7 +197,7 @@ def _order(settings: Settings, name: str, schedule: PaymentsSchedule, day: date)
     if modes.get(schedule.entity) == "at_export":
         raise SettingsError(
             f"{schedule.entity} is paid by its exports: it takes no order",
-            where=f"schedule {name}",
+            where=f"schedule {due.name}",
             mend="leave make_order out",
         )
     if is_made:
@@ -176,8 +208,8 @@ def _order(settings: Settings, name: str, schedule: PaymentsSchedule, day: date)
         "version": "1",
         "legal_entity": schedule.entity,
         "status": "active",
-        "created_on": str(day),
-        "cutoff_on": str(day - timedelta(days=schedule.cutoff_days)),
+        "created_on": str(due.today),
+        "cutoff_on": str(due.today - timedelta(days=schedule.cutoff_days)),
         "bank_account": schedule.bank_account or "",
     }
     batch = settings.state / "spool" / f"order-{order}"
@@ -188,7 +220,12 @@ def _order(settings: Settings, name: str, schedule: PaymentsSchedule, day: date)
             writer = csv.DictWriter(file, list(row))
             writer.writeheader()
             writer.writerow(row)
-        result = run(settings.reference, batch, settings.store, on=day)
+        with due.lineage("lettrage.run") as told:
+            result = run(settings.reference, batch, settings.store, on=due.today)
+            rows = {row["table_name"]: row["rows_in"] for row in result.rows}
+            tags = {name: getattr(result, name) for name in ("run", "run_on", "batch_digest", "chain_digest")}
+            ledger = Store.open(settings.store)
+            told.is_made(partial(of_run, ledger, settings.reference, batch, run=result.run, rows_in=rows, tags=tags))
     finally:
         shutil.rmtree(batch, ignore_errors=True)
     paid = sum(one["payments"] for one in result.payments if one["payment_order"] == order)
@@ -234,7 +271,7 @@ def _orders(store: Store, entity: str, since: date | None) -> list[str]:
 
 
 #: by what a schedule `does`
-JOBS: Mapping[str, Callable[[Settings, str, Any, datetime, Callable[[str], None]], Job]] = {
+JOBS: Mapping[str, Callable[[Due], Job]] = {
     "export": export_due,
     "payments": pay_due,
     "sync": sync_due,

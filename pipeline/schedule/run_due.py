@@ -16,10 +16,10 @@ from filelock import FileLock, Timeout
 from pipeline.delivery.deliver import deliver
 from pipeline.delivery.notify import once_a_day
 from pipeline.delivery.outbox import Outbox
-from pipeline.errors import LettrageError, SettingsError
+from pipeline.errors import LettrageError, SettingsError, StoreBusyError
 from pipeline.ledger.store import Store
 from pipeline.schedule import calendar
-from pipeline.schedule.jobs import JOBS
+from pipeline.schedule.jobs import JOBS, Due
 from pipeline.settings.secrets import found
 from pipeline.state.state import opened
 from pipeline.watch.logs import log
@@ -177,30 +177,26 @@ def _turn(
             if moment is None:
                 return None
             tell(f"schedule {name}, due {moment:%Y-%m-%d %H:%M}")
-            return _done(settings, connection, name, moment, count, tell)
+            due = Due(settings, name, schedule, moment, now.astimezone(settings.zone).date(), tell)
+            return _done(connection, due, count)
     except Timeout:
         return Turn(name, schedule.does, now, 1, BUSY, ["another process is doing it"])
 
 
-def _done(
-    settings: Settings,
-    connection: sqlite3.Connection,
-    name: str,
-    moment: datetime,
-    count: int,
-    tell: Callable[[str], None],
-) -> Turn:
-    schedule = settings.schedules[name]
+def _done(connection: sqlite3.Connection, due: Due, count: int) -> Turn:
+    name, does, moment, may_pass = due.name, due.schedule.does, due.moment, False
     try:
-        job = JOBS[schedule.does](settings, name, schedule, moment, tell)
+        job = JOBS[does](due)
     except LettrageError as error:
-        turn = Turn(name, schedule.does, moment, count, FAILED, without_secrets(str(error), found()).splitlines())
+        # A ledger that is being written passes by itself: people hear of it where it does not.
+        may_pass = isinstance(error, StoreBusyError)
+        turn = Turn(name, does, moment, count, FAILED, without_secrets(str(error), found()).splitlines())
     except Exception as error:  # noqa: BLE001 - what breaks in one schedule keeps no other waiting
         said = without_secrets(f"{type(error).__name__}: {error}", found())
-        turn = Turn(name, schedule.does, moment, count, FAILED, [said])
+        turn = Turn(name, does, moment, count, FAILED, [said])
     else:
-        turn = Turn(name, schedule.does, moment, count, DONE, job.said, job.findings, job.details)
-    said = "\n".join(turn.said)
+        turn = Turn(name, does, moment, count, DONE, job.said, job.findings, job.details)
+    said, before = "\n".join(turn.said), _row(connection, name)
     through = _utc(moment) if turn.outcome == DONE else None
     connection.execute(
         """
@@ -210,8 +206,8 @@ def _done(
         (through, _utc(datetime.now(UTC)), turn.outcome, said, name),
     )
     log().info("schedule", schedule=name, moment=moment.isoformat(), outcome=turn.outcome, said=turn.said)
-    if turn.outcome == FAILED:
-        _tell_people(settings, connection, name, said, tell)
+    if turn.outcome == FAILED and not (may_pass and before["outcome"] != FAILED):
+        _tell_people(due.settings, connection, name, said, due.tell)
     return turn
 
 

@@ -73,6 +73,18 @@ def is_wanted_by_environment() -> bool:
 
 
 @contextmanager
+def told_of(
+    name: str, *, warn: Callable[[str], None], file: Path | None = None, namespace: str | None = None
+) -> Iterator[Told]:
+    """Tells a job where somebody wants that: a file is named, or the environment says where events go."""
+    if file is None and not is_wanted_by_environment():
+        yield Told()
+        return
+    with job(name, warn=warn, file=file, namespace=namespace) as told:
+        yield told
+
+
+@contextmanager
 def job(
     name: str,
     *,

@@ -12,8 +12,9 @@ import pytest
 import time_machine
 from filelock import FileLock
 
-from pipeline.errors import RunError
+from pipeline.errors import RunError, StoreBusyError
 from pipeline.exports import export as exporting
+from pipeline.schedule import run_due as due
 from pipeline.schedule.run_due import run_due, upcoming
 from tests.installation import Installation
 from tests.support import expense, report
@@ -303,3 +304,42 @@ def test_a_calendar_that_nobody_knows_keeps_no_other_schedule_back(place: Instal
     done = at(place, "2026-01-31T19:00")
     assert {turn["schedule"]: turn["outcome"] for turn in done["schedules"]} == {"pay": "failed", "month_end": "done"}
     assert "there is no calendar XX" in done["schedules"][0]["said"][0]
+
+
+def test_an_order_that_is_caught_up_is_of_today(place: Installation) -> None:
+    """A bank takes no payment of yesterday; the order is still called after the day that it was due."""
+    place.configure(PAYMENTS + "make_order = true\ncutoff_days = 1\n", bank=f'by = "folder"\npath = "{_bank(place)}"')
+    done = at(place, "2026-02-08T12:00")
+    assert turns(done) == [("pay", "2026-02-06T10:00", 26, "done")]
+    assert done["schedules"][0]["said"][0] == "order pay-2026-02-06: 1 payments"
+    lines = place.company.table("entry_lines").filter(journal="payment")
+    assert {str(day) for day in lines["document_date"]} == {"2026-02-08"}
+
+
+def test_a_ledger_that_is_being_written_is_told_to_people_the_second_time(
+    place: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.configure(EXPORTS + "since = 2026-01-01\n")
+    told: list[str] = []
+    monkeypatch.setattr(due, "once_a_day", lambda *given: told.append(given[2]))
+
+    def busy(*_: object, **__: object) -> None:
+        raise StoreBusyError("another process is writing")
+
+    monkeypatch.setattr(exporting, "export", busy)
+    at(place, "2026-02-01T00:00")
+    assert told == []
+    at(place, "2026-02-01T00:05")
+    assert told == ["schedule month_end"]
+
+
+def test_lineage_is_told_of_what_a_schedule_does(place: Installation) -> None:
+    events = place.directory / "lineage.jsonl"
+    place.configure(EXPORTS + f'since = 2026-01-01\n\n[lineage]\nfile = "{events}"\n')
+    at(place, "2026-02-01T00:00")
+    told = [json.loads(line) for line in events.read_text().splitlines()]
+    assert [(one["eventType"], one["job"]["name"]) for one in told] == [
+        ("START", "lettrage.export.journal"),
+        ("COMPLETE", "lettrage.export.journal"),
+    ]
+    assert told[1]["outputs"][0]["name"].startswith(str(place.directory / "files"))
