@@ -10,9 +10,10 @@ import csv
 import hashlib
 import os
 import re
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import openpyxl
@@ -27,6 +28,8 @@ from schemas import REFERENCE
 from schemas.table import Column, Form, columns, key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pyarrow as pa
 
 DELETE = "delete"
@@ -79,6 +82,25 @@ class DropTable:
         if self.name not in NAMES:
             return []
         return [match.group(1) for column in self.given if (match := _LANGUAGE.fullmatch(column))]
+
+    def uncomputed(self) -> pl.DataFrame:
+        """PLACE, `column_name` and `value` of formulas of a workbook that no program computed: they read as empty."""
+        schema = {PLACE: pl.Int64, "column_name": pl.String, "value": pl.String}
+        if self.path.suffix.lower() != ".xlsx":
+            return pl.DataFrame(schema=schema)
+        formulas = _formulas(self.path, self.name, self.given)
+        if not formulas:
+            return pl.DataFrame(schema=schema)
+        places = self.line_numbers()
+        empty = self.cells.unpivot(index=PLACE, variable_name="column_name").filter(pl.col("value").is_null())
+        return (
+            pl.DataFrame(
+                formulas, schema={"line": pl.Int64, "column_name": pl.String, "value": pl.String}, orient="row"
+            )
+            .join(places, on="line", how="inner")
+            .join(empty.select(PLACE, "column_name"), on=[PLACE, "column_name"], how="semi")
+            .select(*schema)
+        )
 
     def line_numbers(self) -> pl.DataFrame:
         """PLACE and `line`: of a CSV file the line, of a workbook the row of the sheet, of Parquet the row."""
@@ -225,14 +247,35 @@ def _record_lines(path: Path, width: int, count: int) -> list[int]:
 
 def _sheet_rows(path: Path, name: str) -> list[int]:
     """The rows of a sheet that hold a cell, the header left out."""
-    with path.open("rb") as file:
-        workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
+    return [
+        number
+        for number, row in _sheet(path, name, computed=True)
+        if number > 1 and any(cell not in (None, "") for cell in row)
+    ]
+
+
+def _formulas(path: Path, name: str, given: tuple[str, ...]) -> list[tuple[int, str, str]]:
+    """Row, column and text of the formulas of a sheet below the columns that are known."""
+    header: list[str] = []
+    found = []
+    for number, row in _sheet(path, name, computed=False):
+        if number == 1:
+            header = ["" if cell is None else str(cell).strip() for cell in row]
+            continue
+        found += [
+            (number, column, cell)
+            for column, cell in zip(header, row, strict=False)
+            if column in given and isinstance(cell, str) and cell.startswith("=")
+        ]
+    return found
+
+
+def _sheet(path: Path, name: str, *, computed: bool) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """The rows of a sheet with their numbers; formulas as what they came to, or as they are written."""
+    with path.open("rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as pipeline/tables.py
+        workbook = openpyxl.load_workbook(file, read_only=True, data_only=computed)
         sheet = next(sheet for sheet in workbook.worksheets if sheet.title == name)
         sheet.reset_dimensions()
-        filled = [
-            number
-            for number, row in enumerate(sheet.iter_rows(values_only=True), start=1)
-            if number > 1 and any(cell not in (None, "") for cell in row)
-        ]
+        yield from enumerate(sheet.iter_rows(values_only=True), start=1)
         workbook.close()
-    return filled

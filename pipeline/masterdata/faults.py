@@ -5,15 +5,16 @@ A finding names a line; where a row is broken that no line said, it names the li
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from pipeline.masterdata.drop import DELETE, PLACE
+from pipeline.masterdata.drop import ARCHIVED, DELETE, PLACE
 from pipeline.stage.reference import AXIS, LANGUAGE
 from schemas import REFERENCE
 from schemas.currencies import MINOR_UNITS
-from schemas.table import columns, key
+from schemas.table import Form, columns, key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,8 @@ _DAYS = {
     "section_rights": ("valid_from", "valid_to"),
 }
 _HOLDERS = ("employee", "department", "legal_entity")
+#: who may allocate to what; with the first day it is the key of a right
+_RIGHT = ["axis", "section", *_HOLDERS]
 
 
 def as_found(
@@ -102,6 +105,15 @@ def _cell_faults(table: DropTable, current: pl.DataFrame) -> Iterator[pl.DataFra
         )
         .cast(FOUND)
     )
+    formulas = table.uncomputed()
+    yield formulas.select(
+        pl.lit(name).alias("table_name"),
+        PLACE,
+        "column_name",
+        "value",
+        why=pl.lit("no program has computed this formula, so the cell is empty"),
+        mend=pl.lit("open the workbook and save it, or write the value"),
+    ).cast(FOUND)
     wrong = set(unread[PLACE]) if unread.height else set()
     for column in columns(model):
         if column.required and column.name in keys:
@@ -117,6 +129,25 @@ def _cell_faults(table: DropTable, current: pl.DataFrame) -> Iterator[pl.DataFra
         "this key stands on several lines",
         "leave one",
     )
+    for code in _text_keys(name):
+        is_padded = pl.col(code) != pl.col(code).str.strip_chars()
+        mend = "leave out what is around the code: it would be another code"
+        yield as_found(
+            padded(table, current).filter(is_padded),
+            name,
+            code,
+            pl.format("'{}'", code),
+            "it begins or ends with a space",
+            mend,
+        )
+    yield as_found(
+        unclear(table, current),
+        name,
+        "valid_from",
+        None,
+        "several of these rights are in force, from other days",
+        "say which one in valid_from",
+    )
     if table.path.suffix.lower() != ".csv":
         for given in table.given:
             if lines.schema[given] == pl.String:
@@ -129,6 +160,48 @@ def _cell_faults(table: DropTable, current: pl.DataFrame) -> Iterator[pl.DataFra
         first, last = _DAYS[name]
         back = lines.filter(pl.col(last) < pl.col(first))
         yield as_found(back, name, last, pl.col(last), f"it is before {first}", "mend one of the two days")
+
+
+def _text_keys(name: str) -> list[str]:
+    model = REFERENCE[name]
+    return [column.name for column in columns(model) if column.name in key(model) and column.form == Form.TEXT]
+
+
+def padded(table: DropTable, current: pl.DataFrame) -> pl.DataFrame:
+    """The lines whose key has spaces around a code, and is not in force as it stands."""
+    codes = [pl.col(column) for column in _text_keys(table.name)]
+    return table.lines.filter(pl.any_horizontal(code != code.str.strip_chars() for code in codes)).join(
+        current, on=list(key(REFERENCE[table.name])), how="anti", nulls_equal=True
+    )
+
+
+def named_rights(table: DropTable, current: pl.DataFrame) -> DropTable:
+    """Rights whose file says no first days, with those in force: what is not in a file stays as it is."""
+    if table.name != "section_rights" or "valid_from" in table.given:
+        return table
+    lines = (
+        table.lines.drop("valid_from")
+        .join(_first_days(current), on=_RIGHT, how="left", nulls_equal=True)
+        .with_columns(valid_from=pl.when(pl.col("days") == 1).then("valid_from"))
+        .select(table.lines.columns)
+        .sort(PLACE)
+    )
+    return replace(table, lines=lines)
+
+
+def unclear(table: DropTable, current: pl.DataFrame) -> pl.DataFrame:
+    """The lines of rights that say no first day where several in force are from other days."""
+    if table.name != "section_rights" or "valid_from" in table.given:
+        return table.lines.clear()
+    several = _first_days(current).filter(pl.col("days") > 1)
+    return table.lines.join(several, on=_RIGHT, how="semi", nulls_equal=True)
+
+
+def _first_days(rights: pl.DataFrame) -> pl.DataFrame:
+    """A row who and where: how many rights there are, 1 where one has no first day, and a day of them."""
+    days = pl.when(pl.col("valid_from").is_null().any()).then(1).otherwise(pl.len())
+    first = pl.when(pl.col("valid_from").is_not_null().all()).then(pl.col("valid_from").min())
+    return rights.group_by(_RIGHT).agg(days=days, valid_from=first)
 
 
 def _form(form: str, values: tuple[str, ...]) -> str:
@@ -154,6 +227,7 @@ def faults_of(whole: Whole, drop: Drop) -> pl.DataFrame:
     found = [pl.DataFrame(schema=FOUND), *whole.found]
     for name, table in drop.tables.items():
         found += _missing_cells(table, whole.placed[name])
+        found += _turned_days(table, whole)
         found += _impossible_values(name, whole.placed[name])
         found += _orphans(name, whole)
     if "axes" in whole.placed:
@@ -177,6 +251,36 @@ def _missing_cells(table: DropTable, placed: pl.DataFrame) -> Iterator[pl.DataFr
                 else "a new row needs it, and there is no such column"
             )
             yield as_found(empty, table.name, column.name, None, why, "fill it")
+
+
+def _turned_days(table: DropTable, whole: Whole) -> Iterator[pl.DataFrame]:
+    """Lines that bring one of two days, and the other one in force does not go with it."""
+    name = table.name
+    if name not in _DAYS or len(set(_DAYS[name]).intersection(table.given)) != 1:
+        return
+    first, last = _DAYS[name]
+    (given,) = set(_DAYS[name]).intersection(table.given)
+    is_ended = pl.lit(value=False)
+    if "change" in table.given:
+        is_ended |= pl.col("change").eq_missing(pl.lit(DELETE))
+    if "status" in table.given:
+        is_ended |= pl.col("status").eq_missing(pl.lit(ARCHIVED))
+    # What is archived before its first day is so on purpose, and what says again what is in force is no news.
+    turned = (
+        _said(whole.placed[name])
+        .filter(pl.col(last) < pl.col(first))
+        .join(table.lines.filter(~is_ended), on=PLACE, how="semi")
+        .join(
+            whole.before[name],
+            on=list(dict.fromkeys((*key(REFERENCE[name]), first, last))),
+            how="anti",
+            nulls_equal=True,
+        )
+    )
+    why = pl.format("in force is {} = {}: the last day would be before the first", pl.lit(last), last)
+    if given == last:
+        why = pl.format("in force is {} = {}: the last day would be before the first", pl.lit(first), first)
+    yield as_found(turned, name, given, pl.col(given), why, f"bring {first} and {last} both")
 
 
 def _impossible_values(name: str, placed: pl.DataFrame) -> Iterator[pl.DataFrame]:

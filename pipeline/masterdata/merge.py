@@ -14,7 +14,7 @@ import polars as pl
 
 from pipeline.masterdata.diff import is_over
 from pipeline.masterdata.drop import ARCHIVED, ARCHIVING, DELETE, NAMES, PARENT, PLACE
-from pipeline.masterdata.faults import FOUND
+from pipeline.masterdata.faults import FOUND, padded, unclear
 from schemas import REFERENCE
 from schemas.table import columns, key
 
@@ -54,7 +54,7 @@ def merged(current: Mapping[str, pl.DataFrame], drop: Drop, found: pl.DataFrame,
         _merge_table(whole, current[name], table, accepted[name], full=full, on=on)
     for name in ARCHIVING:
         if name in drop.tables and "children" in drop.tables[name].given:
-            _set_parents(whole, drop.tables[name], accepted[name].filter(_is_kept(accepted[name])), current)
+            _set_parents(whole, drop.tables[name], accepted[name].filter(_is_kept(accepted[name])), current, full=full)
     if "axes" in whole.placed:
         _archive_with_axes(whole, current, on)
         _free_archived(whole, current, on)
@@ -76,7 +76,7 @@ def _is_kept(lines: pl.DataFrame) -> pl.Expr:
     return pl.col("change").ne_missing(pl.lit(DELETE)) if "change" in lines.columns else pl.lit(value=True)
 
 
-def _keyless(table: DropTable) -> bool:
+def _keyless(table: DropTable, current: pl.DataFrame) -> bool:
     """Whether there is a line of which nobody knows what it is about."""
     model = REFERENCE[table.name]
     named = [column.name for column in columns(model) if column.required and column.name in key(model)]
@@ -86,6 +86,8 @@ def _keyless(table: DropTable) -> bool:
         .to_series()
     )
     is_empty = table.lines.select(pl.any_horizontal(pl.col(named).is_null()).any()).item()
+    if padded(table, current).height or unclear(table, current).height:
+        return True
     return bool(table.bad_rows or is_empty or unread.is_in(list(key(model))).any())
 
 
@@ -102,7 +104,7 @@ def _merge_table(
     unnamed = kept.join(table.lines, on=keys, how="anti", nulls_equal=True)
     gone = current.join(lines.filter(~_is_kept(lines)).select(*keys, PLACE), on=keys, how="inner", nulls_equal=True)
     vanished = unnamed.clear()
-    if full and _keyless(table):
+    if full and _keyless(table, current):
         whole.notes.append(f"{table.path}: lines without a code that can be read: nothing of {name} is taken for gone")
     elif full:
         vanished = vanishing(name, unnamed, on)
@@ -140,8 +142,13 @@ def _last_day(table: DropTable, *, full: bool, on: date) -> pl.Expr:
     )
 
 
-def _set_parents(whole: Whole, table: DropTable, lines: pl.DataFrame, current: Mapping[str, pl.DataFrame]) -> None:
-    """Puts what a line names as its children below it; what cannot be meant becomes a finding about that line."""
+def _set_parents(
+    whole: Whole, table: DropTable, lines: pl.DataFrame, current: Mapping[str, pl.DataFrame], *, full: bool
+) -> None:
+    """Puts what a line names as its children below it; what cannot be meant becomes a finding about that line.
+
+    In a full file they are all its children: one that it does not name any more, and no other, is below none.
+    """
     name, keys, parent = table.name, list(key(REFERENCE[table.name])), PARENT[table.name]
     code = keys[-1]
     named = (
@@ -151,6 +158,8 @@ def _set_parents(whole: Whole, table: DropTable, lines: pl.DataFrame, current: M
         .filter(pl.col("child") != "")
         .unique()
     )
+    if full and parent not in table.given:
+        _unset_parents(whole, name, lines.select(*keys, PLACE), named, current)
     if named.is_empty():
         return
     placed = whole.placed[name]
@@ -204,6 +213,43 @@ def _set_parents(whole: Whole, table: DropTable, lines: pl.DataFrame, current: M
     )
 
 
+def _unset_parents(
+    whole: Whole, name: str, lines: pl.DataFrame, named: pl.DataFrame, current: Mapping[str, pl.DataFrame]
+) -> None:
+    """Takes what has a line of its own from below a parent whose line does not name it.
+
+    lines: of a full file that names children and no parents, those that count. named: which children they name.
+    """
+    parent = PARENT[name]
+    placed = whole.placed[name]
+    if name == "sections":
+        axes = whole.placed["axes"] if "axes" in whole.placed else current["axes"]
+        placed = placed.join(axes.select("axis", "parent_axis"), on="axis", how="left")
+        above, below, code = ["parent_axis", parent], ["axis", "section"], "section"
+    else:
+        above, below, code = [parent], ["axis"], "axis"
+    left = (
+        placed.filter(pl.col(PLACE).is_not_null())
+        .select(*dict.fromkeys((*below, *above)))
+        .join(lines.rename({PLACE: "left_by"}), left_on=above, right_on=below, how="inner")
+        .join(
+            named.select(pl.col(PLACE).alias("left_by"), pl.col("child").alias(code)), on=["left_by", code], how="anti"
+        )
+        .select(*below, "left_by")
+    )
+    if left.is_empty():
+        return
+    whole.placed[name] = (
+        whole.placed[name]
+        .join(left, on=below, how="left")
+        .with_columns(
+            pl.when(pl.col("left_by").is_null()).then(parent).alias(parent),
+            parent_place=pl.coalesce("parent_place", "left_by"),
+        )
+        .drop("left_by")
+    )
+
+
 def _sections(whole: Whole, current: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     if "sections" in whole.placed:
         return whole.placed["sections"]
@@ -222,6 +268,9 @@ def _archive_with_axes(whole: Whole, current: Mapping[str, pl.DataFrame], on: da
         return
     sections = _sections(whole, current)
     goes = pl.col("axis").is_in(ended["axis"].to_list()) & pl.col(PLACE).is_null() & ~is_over(pl.col("active_to"), on)
+    # Of an axis that no line archives: its file may have been cut short.
+    lost = sections.filter(goes).join(ended.filter(pl.col(PLACE).is_null()), on="axis", how="semi").height
+    whole.vanished["sections"] = whole.vanished.get("sections", 0) + lost
     whole.placed["sections"] = sections.with_columns(
         active_to=pl.when(goes).then(_day_before(on)).otherwise("active_to")
     )

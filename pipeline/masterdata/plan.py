@@ -10,7 +10,7 @@ is not there after all): these are rejected in the next round, so that what is l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -18,7 +18,7 @@ import polars as pl
 from pipeline.errors import InvariantError
 from pipeline.masterdata.diff import changes, counted
 from pipeline.masterdata.drop import PLACE, readable
-from pipeline.masterdata.faults import cell_faults, faults_of
+from pipeline.masterdata.faults import cell_faults, faults_of, named_rights
 from pipeline.masterdata.merge import Whole, merged, vanishing
 from schemas import REFERENCE
 from schemas.table import key
@@ -76,6 +76,7 @@ def plan(
     current: every reference table as it is in force, without defaults. mode: `full` or `changes`. on: the day of the
     sync; what vanishes was active on the day before for the last time.
     """
+    drop = replace(drop, tables={name: named_rights(table, current[name]) for name, table in drop.tables.items()})
     found = pl.concat([cell_faults(table, current[name]) for name, table in drop.tables.items()])
     whole = merged(current, drop, found, full=mode == "full", on=on)
     while True:

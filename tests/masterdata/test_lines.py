@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import openpyxl
@@ -393,6 +393,84 @@ def test_parquet_and_workbooks_are_taken_too_and_their_rows_found(tmp_path: Path
     assert row(home, "sections", section="C8")["active_to"] == date(2027, 1, 1)
     assert str(row(home, "vat_codes", vat_code="V5")["rate"]) == "5.500"
     assert table(home, "section_names").rows() == [("client", "C8", "en", "Eight E")]
+
+
+def test_a_formula_that_nobody_has_computed_empties_no_cell(tmp_path: Path) -> None:
+    home = company(tmp_path).parent
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    sheet.title = "employees"
+    sheet.append(["employee", "department", "iban"])
+    sheet.append([None, None, None])
+    sheet.append(["E1", "=A3", None])
+    sheet.append(["E2", "Sales", "FR7630004003060000412072460"])
+    (tmp_path / "drop").mkdir()
+    workbook.save(tmp_path / "drop" / "hr.xlsx")
+    before = row(home, "employees", employee="E1")
+    result = brought(home, tmp_path / "drop")
+    assert said(result) == [
+        ("employees", 3, "department", "no program has computed this formula, so the cell is empty")
+    ]
+    assert row(home, "employees", employee="E1") == before
+    assert row(home, "employees", employee="E2")["department"] == "Sales"
+
+
+def test_a_code_with_a_space_around_it_is_no_new_code_and_the_one_in_force_is_not_taken_for_gone(
+    tmp_path: Path,
+) -> None:
+    home = company(tmp_path).parent
+    text = "axis,section,name\nclient,C1\u00a0,One\nclient, C2,Two\nproject,P1,First\nproject,P2,Second\ntask,T1,One\n"
+    path = lines_of(tmp_path / "drop", "sections.csv", text)
+    result = brought(home, path.parent, mode="full", most_vanishing_percent=100)
+    assert said(result) == [
+        ("sections", 2, "section", "it begins or ends with a space"),
+        ("sections", 3, "section", "it begins or ends with a space"),
+    ]
+    assert is_untouched(home)
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells", "line"),
+    [("active_from", "2026-12-31", "active_from"), ("active_to", "2025-12-31", "active_to")],
+)
+def test_a_day_that_does_not_go_with_the_other_one_in_force_is_rejected(
+    columns: str, cells: str, line: str, tmp_path: Path
+) -> None:
+    home = company(tmp_path).parent
+    days = "axis section active_from active_to\nclient C1 2026-01-01 2026-06-30"
+    brought(home, drop(tmp_path, "1", sections=days))
+    result = brought(home, drop(tmp_path, "2", sections=f"axis section {columns}\nclient C1 {cells}"))
+    assert [one[:3] for one in said(result)] == [("sections", 2, line)]
+    assert "the last day would be before the first" in said(result)[0][3]
+    # Archived before it began, it may be said again.
+    ended = "axis section active_from status\nclient C1 2026-12-31 archived"
+    assert brought(home, drop(tmp_path, "3", sections=ended)).state == "applied"
+    again = "axis section name active_from\nclient C1 Uno 2026-12-31"
+    assert brought(home, drop(tmp_path, "4", sections=again)).rejected == 0
+
+
+def test_a_type_that_is_neither_text_nor_number_nor_day_is_said(tmp_path: Path) -> None:
+    home = company(tmp_path).parent
+    (tmp_path / "drop").mkdir()
+    rows = pl.DataFrame({"axis": ["client"], "section": ["C9"], "name": [timedelta(seconds=5)]})
+    rows.write_parquet(tmp_path / "drop" / "sections.parquet")
+    with pytest.raises(InputError, match="the file cannot be read"):
+        brought(home, tmp_path / "drop")
+
+
+def test_a_file_may_be_named_in_capitals(tmp_path: Path) -> None:
+    home = company(tmp_path).parent
+    path = lines_of(tmp_path / "drop", "SECTIONS_20260310.CSV", "axis,section,name\nclient,C9,Nine\n")
+    assert brought(home, path.parent).state == "applied"
+
+
+def test_a_folder_that_takes_no_error_file_stops_no_good_line(tmp_path: Path) -> None:
+    home = company(tmp_path).parent
+    given = drop(tmp_path, sections="axis section name\nclient C9 Nine\nregion R1 One")
+    (given / ".sections.csv.errors.csv.partial").mkdir()
+    result = brought(home, given)
+    assert (result.state, result.rejected, list(result.error_files)) == ("applied", 1, [])
+    assert "could be written beside the input" in result.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -321,6 +321,68 @@ def test_a_reference_that_is_broken_already_is_said_and_left(tmp_path: Path) -> 
         brought(home, drop(tmp_path, sections="axis section name\nclient C9 Nine"))
 
 
+def test_in_a_full_file_a_child_that_its_parent_names_no_more_is_below_none(tmp_path: Path) -> None:
+    home = company(tmp_path).parent
+    text = "axis,section,name,children\nclient,C1,One,{}\nclient,C2,Two,P2\nproject,P1,First,T1\nproject,P2,Second,\ntask,T1,One,\n"
+    path = lines_of(tmp_path / "drop", "sections.csv", text.format("P1"))
+    assert brought(home, path.parent, mode="full").state == "unchanged"
+    lines_of(tmp_path / "drop", "sections.csv", text.format(""))
+    assert brought(home, path.parent).state == "unchanged"
+    # The line that says so is rejected: it says nothing.
+    lines_of(tmp_path / "drop", "sections.csv", text.format("P9"))
+    assert brought(home, path.parent, mode="full").rejected == 1
+    assert row(home, "sections", section="P1")["parent_section"] == "C1"
+    lines_of(tmp_path / "drop", "sections.csv", text.format(""))
+    assert changed(brought(home, path.parent, mode="full")) == [
+        ("sections", "project|P1", "changed", "parent_section", "C1", "")
+    ]
+
+
+def test_in_a_full_file_an_axis_that_its_parent_names_no_more_is_below_none(tmp_path: Path) -> None:
+    home = company(tmp_path).parent
+    given = drop(
+        tmp_path,
+        axes="axis name children\nclient Client project\nproject Project -\ntask Tasks -",
+        sections="axis section parent_section\ntask T1 -",
+    )
+    result = brought(home, given, mode="full", most_vanishing_percent=100)
+    assert result.rejected == 0
+    assert row(home, "axes", axis="task")["parent_axis"] is None
+
+
+def test_an_axis_that_is_missing_counts_with_its_sections_as_what_vanishes(tmp_path: Path) -> None:
+    home = company(tmp_path).parent
+    axes = "axis name\nclient Client\nproject Project"
+    result = brought(home, drop(tmp_path, axes=axes), mode="full", most_vanishing_percent=34)
+    assert result.state == "applied"
+    more = "\n".join(f"project Q{number} Q" for number in range(10))
+    brought(home, drop(tmp_path, "more", sections=f"axis section name\n{more}"))
+    axes = "axis name\nclient Client\ntask Tasks"
+    result = brought(home, drop(tmp_path, "cut", axes=axes), mode="full", most_vanishing_percent=50)
+    assert result.state == "refused"
+    assert "12 of 14 rows in force of sections" in str(result.said)
+
+
+def test_rights_without_first_days_are_those_in_force(tmp_path: Path) -> None:
+    home = company(tmp_path).parent
+    rights = "axis section employee valid_from valid_to\nclient C1 E1 2026-01-01 -"
+    brought(home, drop(tmp_path, "1", section_rights=rights))
+    ended = "axis section employee valid_to\nclient C1 E1 2026-06-30\nclient C2 E1 2026-12-31"
+    assert changed(brought(home, drop(tmp_path, "2", section_rights=ended))) == [
+        ("section_rights", "client|C1|E1|||2026-01-01", "changed", "valid_to", "", "2026-06-30"),
+        ("section_rights", "client|C2|E1|||", "added", "", "", "2026-12-31"),
+    ]
+    more = "axis section employee valid_from\nclient C1 E1 2026-09-01"
+    brought(home, drop(tmp_path, "3", section_rights=more))
+    result = brought(home, drop(tmp_path, "4", section_rights=ended), mode="full", most_vanishing_percent=100)
+    assert said(result) == [
+        ("section_rights", 2, "valid_from", "several of these rights are in force, from other days")
+    ]
+    assert result.state == "unchanged"
+    gone = "axis section employee change\nclient C2 E1 delete"
+    assert [one[2] for one in changed(brought(home, drop(tmp_path, "5", section_rights=gone)))] == ["removed"]
+
+
 def test_an_unknown_mode_is_wrong_usage(tmp_path: Path) -> None:
     home = company(tmp_path).parent
     with pytest.raises(UsageError, match="there is no mode all"):
