@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 import polars as pl
 from filelock import FileLock, Timeout
 
-from pipeline.errors import InputError, RunError, SettingsError, StoreBusyError
+from pipeline.errors import InputError, LettrageError, RunError, SettingsError, StoreBusyError
 from pipeline.masterdata.drop import ERRORS, Drop, read_drop, readable
 from pipeline.masterdata.errors_file import HEAD, errors_beside, shortened, write_whole
 from pipeline.masterdata.sync import SyncResult, sync
@@ -93,12 +93,25 @@ def sync_source(settings: Settings, name: str, *, on: date, preview: bool = Fals
             opened(settings.state) as state,
         ):
             taking = _Taking(settings, name, source, state, on, preview)
-            results = [taking.take(place, drop) for drop in place.names()]
-            return [result for result in results if result is not None]
+            return _taken(taking, place)
     except Timeout:
         raise StoreBusyError(
             f"source {name} is being taken already", mend="give the command again when it is done"
         ) from None
+
+
+def _taken(taking: _Taking, place: _Place) -> list[SyncResult]:
+    results: list[SyncResult] = []
+    for drop in place.names():
+        try:
+            result = taking.take(place, drop)
+        except LettrageError as error:
+            # What was done before it is done: whoever reads the error has to know.
+            done = "; ".join(str(one) for one in results)
+            error.what += f" (drops taken before it: {done})" if done else ""
+            raise
+        results += [] if result is None else [result]
+    return results
 
 
 @dataclass(frozen=True)
@@ -166,6 +179,7 @@ class _Taking:
         known = self._known(brought)
         if known is not None:
             said = f"it was applied before{f', as version {known}' if known else ''}: nothing was done"
+            said += "" if mode == "full" else ". To apply it again, put a day behind the names of its files, or another"
             return SyncResult("known", told, mode, self.on, brought.digest, known, said=said)
         result = sync(
             self.settings.reference,

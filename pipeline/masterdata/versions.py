@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from filelock import FileLock, Timeout
 
-from pipeline.errors import RunError, StoreBusyError, UsageError
+from pipeline.errors import InputError, RunError, StoreBusyError, UsageError
 from pipeline.stage.reference import read_as_given
 from pipeline.stage.reference_place import CURRENT, VERSIONS, tables_in_force, version_in_force, version_name
 from schemas import REFERENCE
@@ -110,10 +110,18 @@ def history(directory: Path) -> list[dict[str, Any]]:
 def about(directory: Path, number: int) -> dict[str, Any]:
     """What a version says of itself: its number, the one that it followed, when, from what and by whom it was made.
 
-    Raises: UsageError where there is none.
+    Raises: UsageError where there is none; InputError where it was changed by hand and cannot be read.
     """
-    text = (_folder(directory, number) / ABOUT).read_text(encoding="utf-8")
-    return {"version": number, **json.loads(text)}
+    path = _folder(directory, number) / ABOUT
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        return {"version": number, "follows": said["follows"], "made_by": said["made_by"], **said}
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"what the version says of itself cannot be read ({type(error).__name__}: {error})",
+            where=str(path),
+            mend='bring the file back, or write {"follows": null, "made_by": "start", "made_at": "2026-01-31"} into it',
+        ) from None
 
 
 def read_version(directory: Path, number: int) -> dict[str, pl.DataFrame]:

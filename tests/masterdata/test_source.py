@@ -21,7 +21,7 @@ from pipeline.masterdata import source as taking
 from pipeline.masterdata.source import sync_source
 from pipeline.masterdata.sync import SyncResult, rollback
 from pipeline.masterdata.versions import history
-from pipeline.schedule.jobs import sync_due
+from pipeline.schedule.jobs import Due, sync_due
 from pipeline.settings.schedules import SyncSchedule
 from pipeline.settings.settings import load_settings
 from tests.masterdata.support import ON, changed, company, drop, is_untouched, lines_of, row, table
@@ -330,6 +330,22 @@ def test_no_marker_is_left_for_the_next_drop_by_its_name(tmp_path: Path, monkeyp
     assert [result.state for result in taken(config)] == ["known"]
 
 
+def test_an_error_tells_of_the_drops_that_were_taken_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = configured(tmp_path)
+    still(drop(tmp_path / "drops", "1", sections=NINE))
+    still(drop(tmp_path / "drops", "2", sections="axis section name\nclient C8 Eight"))
+    syncs = taking.sync
+
+    def fails_at_the_second(*asked: Any, **wishes: Any) -> Any:
+        if wishes["source_name"] == "erp/2":
+            raise StoreBusyError("another sync is writing this reference")
+        return syncs(*asked, **wishes)
+
+    monkeypatch.setattr(taking, "sync", fails_at_the_second)
+    with pytest.raises(StoreBusyError, match=r"drops taken before it: erp/1: 1 added \(version 2\)"):
+        taken(config)
+
+
 def test_a_source_that_is_being_taken_is_left_alone(tmp_path: Path) -> None:
     config = configured(tmp_path)
     state = load_settings(config).state
@@ -474,8 +490,9 @@ def test_a_schedule_takes_a_source(text: str, has_findings: bool, tmp_path: Path
     schedule = settings.schedules["nightly"]
     assert isinstance(schedule, SyncSchedule)
     moment = datetime(2026, 3, 10, 6, tzinfo=UTC)
-    job = sync_due(settings, "nightly", schedule, moment, lambda _: None)
+    due = Due(settings, "nightly", schedule, moment, moment.date(), lambda _: None)
+    job = sync_due(due)
     assert job.said[0].startswith("erp/1: 1 added (version 2)")
     assert job.findings == has_findings
     json.dumps(job.details)
-    assert sync_due(settings, "nightly", schedule, moment, lambda _: None).said == ["no drop waits"]
+    assert sync_due(due).said == ["no drop waits"]

@@ -292,3 +292,17 @@ def test_a_ledger_run_reads_the_version_in_force(tmp_path: Path) -> None:
     brought(tmp_path, drop(tmp_path, sections=NINE))
     assert run()["entries"][0]["entries"] == 1
     books.check()
+
+
+@pytest.mark.parametrize("text", ["", "garbage", "[]", '{"made_by": "sync"}', "\x00\x01"])
+def test_a_version_whose_story_was_changed_by_hand_is_said(text: str, tmp_path: Path) -> None:
+    home = company(tmp_path).parent
+    path = home / "reference" / "versions" / "000001" / "about.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match="what the version says of itself cannot be read"):
+        history(home / "reference")
+    path.write_text('{"follows": null, "made_by": "start", "made_at": "2026-01-31"}')
+    assert len(history(home / "reference")) == 1
+    # A sync needs the tables alone.
+    path.write_text(text)
+    assert brought(home, drop(tmp_path, sections=NINE)).version == 2
