@@ -40,6 +40,8 @@ ARCHIVING = ("axes", "sections")
 PARENT = {"axes": "parent_axis", "sections": "parent_section"}
 #: tables whose names come by language, and the table that keeps them
 NAMES = {"axes": "axis_names", "sections": "section_names"}
+#: what a file's name ends with that may hold tables
+TABLES = (".csv", ".parquet", ".xlsx")
 #: what is written beside a file of which lines were rejected
 ERRORS = ".errors.csv"
 #: the place of a line among those of its table: 1, 2, 3…
@@ -146,7 +148,7 @@ def read_drop(drop: Path, tables: tuple[str, ...] = ()) -> Drop:
     if not drop.exists():
         raise InputError("there is nothing by this name", where=str(drop))
     found = read_tables(drop, {name: _header(name) for name in REFERENCE}, table_of=table_of)
-    notes = [readable(note) for note in found.notes if ERRORS not in note]
+    notes = [readable(note) for note in [*_not_read(drop), *found.notes] if ERRORS not in note]
     strange = [name for name in found.tables if tables and name not in tables]
     notes += [
         readable(f"{found.tables[name].path}: this source may not bring {name}; it is ignored") for name in strange
@@ -159,6 +161,16 @@ def read_drop(drop: Path, tables: tuple[str, ...] = ()) -> Drop:
         )
     typed = {name: _typed(raw) for name, raw in found.tables.items() if name not in strange}
     return Drop(readable(drop.name), {name: typed[name] for name in REFERENCE if name in typed}, digest(drop), notes)
+
+
+def _not_read(drop: Path) -> list[str]:
+    """What stands in a folder beside its tables, lest somebody takes it for read."""
+    inside = sorted(drop.iterdir()) if drop.is_dir() else []
+    return [
+        f"{path.name}: it is no CSV, Parquet or XLSX file; it is ignored"
+        for path in inside
+        if not path.name.startswith((".", "~$")) and not (path.is_file() and path.name.lower().endswith(TABLES))
+    ]
 
 
 def digest(drop: Path) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from pipeline.errors import InputError, LettrageError, RunError, SettingsError, StoreBusyError
-from pipeline.masterdata.drop import ERRORS, Drop, read_drop, readable
+from pipeline.masterdata.drop import ERRORS, TABLES, Drop, read_drop, readable
 from pipeline.masterdata.errors_file import HEAD, errors_beside, shortened, write_whole
 from pipeline.masterdata.sync import SyncResult, sync
 from pipeline.masterdata.versions import about
@@ -45,7 +44,6 @@ STILL = 5.0
 _OLD = 3_600
 DONE = "done"
 READY = ".ready"
-_TABLES = (".csv", ".parquet", ".xlsx")
 #: bytes of a drop's name that are kept when the time is put before it, and what its errors are called behind it
 _LONGEST = 200
 
@@ -233,15 +231,19 @@ def _place(source: Source, settings: Settings, name: str) -> Iterator[_Place]:
         return
     from pipeline.sftp_session import connected  # noqa: PLC0415 - heavy, and for those who have a server alone
 
-    with (
-        connected(source, settings.known_secrets()) as session,
-        tempfile.TemporaryDirectory(dir=settings.state, prefix=f"source-{name}-") as spool,
-    ):
-        yield _Server(source, session, Path(spool))
+    spool = settings.state / f"source-{name}"
+    try:
+        # What a call that was cut off had fetched is of no use, and of persons.
+        shutil.rmtree(spool, ignore_errors=True)
+        spool.mkdir(mode=0o700)
+        with connected(source, settings.known_secrets()) as session:
+            yield _Server(source, session, spool)
+    finally:
+        shutil.rmtree(spool, ignore_errors=True)
 
 
 def _is_table(name: str) -> bool:
-    return name.lower().endswith(_TABLES) and not name.startswith("~$") and not name.endswith(ERRORS) and _is_name(name)
+    return name.lower().endswith(TABLES) and not name.startswith("~$") and not name.endswith(ERRORS) and _is_name(name)
 
 
 def _is_name(name: str) -> bool:

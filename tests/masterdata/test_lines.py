@@ -458,6 +458,17 @@ def test_a_type_that_is_neither_text_nor_number_nor_day_is_said(tmp_path: Path) 
         brought(home, tmp_path / "drop")
 
 
+def test_what_is_no_table_in_a_folder_is_said(tmp_path: Path) -> None:
+    home = company(tmp_path).parent
+    given = drop(tmp_path, sections="axis section name\nclient C9 Nine")
+    lines_of(given, "section_rights.txt", "axis,section,employee\nclient,C1,E1\n")
+    lines_of(given / "more", "axes.csv", "axis,name\nx,X\n")
+    (given / "employees.csv").symlink_to(tmp_path / "nowhere")
+    (given / ".ready").touch()
+    result = brought(home, given)
+    assert [note.partition(":")[0] for note in result.notes] == ["employees.csv", "more", "section_rights.txt"]
+
+
 def test_a_file_may_be_named_in_capitals(tmp_path: Path) -> None:
     home = company(tmp_path).parent
     path = lines_of(tmp_path / "drop", "SECTIONS_20260310.CSV", "axis,section,name\nclient,C9,Nine\n")

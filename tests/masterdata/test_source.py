@@ -423,12 +423,14 @@ def at(server: SftpServer) -> list[str]:
 @pytest.mark.slow
 def test_drops_are_fetched_from_a_server_and_their_errors_go_back_there(tmp_path: Path, server: SftpServer) -> None:
     config = at_server(tmp_path, server)
+    left = lines_of(load_settings(config).state / "source-erp", "employees.csv", "of a call that was cut off")
     drop(server.root / "out", "1", sections=f"{NINE}\nregion R1 One", employees="employee name\nE9 Nine")
     lines_of(server.root / "out", "sections-2.csv", "axis,section,name\nclient,C8,Eight\nregion,R2,Two\n")
     lines_of(server.root / "out", "sections-3.csv", "section\n1\n")
     results = taken(config)
     assert [(result.state, result.rejected) for result in results] == [("applied", 1), ("applied", 1), ("refused", 0)]
     assert {"C8", "C9"} <= set(table(tmp_path, "sections")["section"])
+    assert not left.parent.exists()
     told = [str(path).removeprefix("127.0.0.1:") for result in results for path in result.error_files]
     assert len(told) == 3
     assert all((server.root / path).is_file() for path in told)
