@@ -25,7 +25,7 @@ from pipeline.watch import logs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pipeline.watch.lineage import Facts, Told
+    from pipeline.watch.lineage import Told
 
 QUARANTINED = 3
 #: where the format of logs is said once for all commands
@@ -317,15 +317,8 @@ def run(
 ) -> None:
     """Post a batch: entries, imputations, letterings and payments."""
     from pipeline import run as pipeline_run
+    from pipeline.ledger.lineage import run_made
     from pipeline.screen import print_run, progress
-
-    def facts() -> Facts:
-        from pipeline.ledger.lineage import of_run
-        from pipeline.ledger.store import Store
-
-        rows = {row["table_name"]: row["rows_in"] for row in result.rows}
-        tags = {name: getattr(result, name) for name in ("run", "run_on", "batch_digest", "chain_digest")}
-        return of_run(Store.open(store), reference, batch, run=result.run, rows_in=rows, tags=tags)
 
     with (
         _lineage(ctx, config, "lettrage.run", is_wanted=not preview) as told,
@@ -341,7 +334,7 @@ def run(
             memory_limit=memory_limit,
             progress=step,
         )
-        told.is_made(facts)
+        run_made(told, store, reference, batch, result)
     logs.bind(run=result.run, batch_digest=result.batch_digest)
     if as_json:
         click.echo(pipeline_run.as_json(result))
@@ -472,7 +465,7 @@ def export(
     from pipeline.exports import export as exporting
     from pipeline.exports.record import record_of
     from pipeline.ledger.as_of import AsOf
-    from pipeline.ledger.lineage import of_export
+    from pipeline.ledger.lineage import export_made
     from pipeline.ledger.place import refuse_inside_store
     from pipeline.ledger.store import Store
     from pipeline.run import paid_by_export
@@ -522,8 +515,7 @@ def export(
         )
     with _lineage(ctx, config, f"lettrage.export.{name}", is_wanted=not preview) as lineage:
         result = make()
-        tags = {name: getattr(result, name) for name in ("run", "legal_entity")} | {"export_number": result.number}
-        lineage.is_made(lambda: of_export(ledger, folder, result.files, lines=result.lines, tags=tags))
+        export_made(lineage, ledger, folder, result)
     told = export_as_dict(result)
     logs.bind(legal_entity=result.legal_entity, run=result.run)
     logs.log().info(

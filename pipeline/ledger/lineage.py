@@ -6,22 +6,47 @@ from typing import TYPE_CHECKING
 
 from pipeline.ledger.reading import ledger_session
 from pipeline.ledger.reference import stored_reference
+from pipeline.ledger.store import Store
 from pipeline.sql import identifier
-from pipeline.watch.lineage import Dataset, Facts
+from pipeline.watch.lineage import Dataset, Facts, told_of
 from schemas import LEDGER, MOVEMENTS, REFERENCE, STORED
 from schemas.table import columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from typing import Any
 
+    from pipeline.exports.export import ExportResult
     from pipeline.ledger.place import Place
-    from pipeline.ledger.store import Store
+    from pipeline.run import RunResult
+    from pipeline.settings.settings import Settings
+    from pipeline.watch.lineage import Told
     from schemas.table import Table
 
 #: kinds of which an export's files are made
 _EXPORTED = ("entry_lines", "lettering_lines", "documents", "reference")
+
+
+def told_by(settings: Settings, job: str, *, warn: Callable[[str], None]) -> AbstractContextManager[Told]:
+    """Tells OpenLineage of what is done within it, where the settings or the environment ask for that."""
+    wanted = settings.lineage
+    file, namespace = (None, None) if wanted is None else (wanted.file, wanted.namespace)
+    return told_of(job, warn=warn, file=file, namespace=namespace)
+
+
+def run_made(told: Told, store: Path | str, reference: Path, batch: Path, result: RunResult) -> None:
+    """Says how to find out what a run read and wrote."""
+    rows = {row["table_name"]: row["rows_in"] for row in result.rows}
+    tags = {name: getattr(result, name) for name in ("run", "run_on", "batch_digest", "chain_digest")}
+    told.is_made(lambda: of_run(Store.open(store), reference, batch, run=result.run, rows_in=rows, tags=tags))
+
+
+def export_made(told: Told, store: Store, folder: Path, result: ExportResult) -> None:
+    """Says how to find out what an export read and wrote."""
+    tags = {"run": result.run, "legal_entity": result.legal_entity, "export_number": result.number}
+    told.is_made(lambda: of_export(store, folder, result.files, lines=result.lines, tags=tags))
 
 
 def of_run(

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -19,21 +18,18 @@ from pipeline.errors import RunError, SettingsError
 from pipeline.exports import export as exporting
 from pipeline.exports.profile import profile_named
 from pipeline.exports.write import safe_name
-from pipeline.ledger.lineage import of_export, of_run
+from pipeline.ledger.lineage import export_made, run_made, told_by
 from pipeline.ledger.reading import ledger_session
 from pipeline.ledger.reference import stored_reference
 from pipeline.ledger.store import Store
 from pipeline.run import paid_by_export, run
-from pipeline.watch.lineage import told_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
     from datetime import date, datetime
     from pathlib import Path
 
     from pipeline.settings.settings import Settings
-    from pipeline.watch.lineage import Told
 
 
 _Elsewhere = Mapping[tuple[str, str], list[str]]
@@ -49,12 +45,6 @@ class Due:
     moment: datetime
     today: date
     tell: Callable[[str], None]
-
-    def lineage(self, job: str) -> AbstractContextManager[Told]:
-        """Tells OpenLineage of what is done within it, where the settings ask for that."""
-        wanted = self.settings.lineage
-        file, namespace = (None, None) if wanted is None else (wanted.file, wanted.namespace)
-        return told_of(job, warn=self.tell, file=file, namespace=namespace)
 
 
 @dataclass(frozen=True)
@@ -83,7 +73,7 @@ def export_due(due: Due) -> Job:
             )
         due.tell(f"export {named} of {schedule.entity} through {last}")
         store, out = Store.open(settings.store), _folder(due, named)
-        with due.lineage(f"lettrage.export.{profile.name}") as told:
+        with told_by(settings, f"lettrage.export.{profile.name}", warn=due.tell) as told:
             made = exporting.export(
                 store,
                 profile=profile,
@@ -94,8 +84,7 @@ def export_due(due: Due) -> Job:
                 out=out,
                 pay=paid_by_export(legal_entity=schedule.entity, created_on=last, on=day),
             )
-            tags = {"run": made.run, "legal_entity": made.legal_entity, "export_number": made.number}
-            told.is_made(partial(of_export, store, out, made.files, lines=made.lines, tags=tags))
+            export_made(told, store, out, made)
         if made.number is None:
             said.append(f"{named}: nothing new through {last}")
         else:
@@ -220,12 +209,9 @@ def _order(due: Due) -> tuple[list[str], bool]:
             writer = csv.DictWriter(file, list(row))
             writer.writeheader()
             writer.writerow(row)
-        with due.lineage("lettrage.run") as told:
+        with told_by(settings, "lettrage.run", warn=due.tell) as told:
             result = run(settings.reference, batch, settings.store, on=due.today)
-            rows = {row["table_name"]: row["rows_in"] for row in result.rows}
-            tags = {name: getattr(result, name) for name in ("run", "run_on", "batch_digest", "chain_digest")}
-            ledger = Store.open(settings.store)
-            told.is_made(partial(of_run, ledger, settings.reference, batch, run=result.run, rows_in=rows, tags=tags))
+            run_made(told, settings.store, settings.reference, batch, result)
     finally:
         shutil.rmtree(batch, ignore_errors=True)
     paid = sum(one["payments"] for one in result.payments if one["payment_order"] == order)
