@@ -32,8 +32,11 @@ class Desk:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Gives a connection to write by: all that is written inside, or nothing. Raises: StateError likewise."""
-        with self._writes, _said(), transaction(self._writer):
-            yield self._writer
+        with self._writes, _said():
+            if self._writer.in_transaction:  # what could not be committed must not keep out what comes after it
+                self._writer.rollback()
+            with transaction(self._writer):
+                yield self._writer
 
 
 @contextmanager

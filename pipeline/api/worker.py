@@ -6,6 +6,8 @@ import asyncio
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
@@ -107,6 +109,9 @@ class Worker:
             except LettrageError as error:
                 logs.log().error("no job can be taken", what=error.what)
                 job = None
+            except Exception as error:  # noqa: BLE001 - whatever it is, the thread has to go on: nobody else does jobs
+                logs.crashed(error, lane=lane)
+                job = None
             if job is None:
                 with self._turn:
                     self._turn.wait_for(lambda: self._is_over or self._woken != woken, _PAUSE)  # noqa: B023 - at once
@@ -157,8 +162,10 @@ class Worker:
             until = time.monotonic() + self._busy
             while True:
                 try:
-                    jobs.note(self._desk, job.job, before=self._work.before(job))
-                    result = self._work.do(job, lambda step: jobs.note(self._desk, job.job, step=step))
+                    # What fails after its commit is found by that.
+                    job = replace(job, before=self._work.before(job))
+                    jobs.note(self._desk, job.job, before=job.before)
+                    result = self._work.do(job, partial(self._step, job.job))
                 except StoreBusyError as error:
                     if self._ended():
                         return  # it waits in the state, and is taken up after the next start
@@ -174,21 +181,42 @@ class Worker:
                     said = error if job.entities is None else BrokenReferenceError(_BROKEN, mend=_MEND_BROKEN)
                     self._finish(job, problem=of_error(said, self._work.settings))
                 except LettrageError as error:
-                    self._finish(job, problem=of_error(error, self._work.settings))
-                except Exception as error:  # noqa: BLE001 - one job's fault must not end the thread that does all
+                    self._failed(job, of_error(error, self._work.settings))
+                except BaseException as error:  # noqa: BLE001 - one job's fault (a panic of polars is no Exception) must not end the thread that does all
                     logs.crashed(error, job=job.job)
-                    self._finish(job, problem=of_error(error, self._work.settings))
+                    self._failed(job, of_error(error, self._work.settings))
                 else:
                     self._finish(job, result=result)
                 return
 
-    def _finish(self, job: Job, *, result: dict[str, Any] | None = None, problem: Problem | None = None) -> None:
+    def _step(self, name: str, step: str) -> None:
+        jobs.note(self._desk, name, step=step)
+
+    def _failed(self, job: Job, problem: Problem) -> None:
+        """Says that a job failed, unless it did so after its commit: what is in the ledger is done."""
         try:
-            jobs.finish(self._desk, job.job, result=result, problem=None if problem is None else problem.as_dict())
-        except LettrageError as error:
-            # It is looked up after the next start.
-            logs.log().error("job not written down", job=job.job, what=error.what)
-            return
+            result = self._work.found(job)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the thread has to go on
+            logs.log().error("job not looked up", job=job.job, what=str(error))
+            result = None
+        if result is None:
+            self._finish(job, problem=problem)
+        else:
+            self._finish(job, result=result)
+
+    def _finish(self, job: Job, *, result: dict[str, Any] | None = None, problem: Problem | None = None) -> None:
+        said = None if problem is None else problem.as_dict()
+        while True:
+            try:
+                jobs.finish(self._desk, job.job, result=result, problem=said)
+                break
+            except LettrageError as error:
+                logs.log().error("job not written down", job=job.job, what=error.what)
+                if self._ended():
+                    return  # it is looked up after the next start
+            # Without the state no other job can be taken: this one is told as soon as it is there again.
+            with self._turn:
+                self._turn.wait_for(lambda: self._is_over, _PAUSE)
         logs.log().info("job finished", job=job.job, kind=job.kind, failed=problem is not None)
         self._work.clear(job)
         with self._turn:
