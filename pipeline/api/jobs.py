@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 #: how long what came of a job can be asked for, and an Idempotency-Key stands for it
 KEPT = timedelta(days=30)
 WRITE, PREVIEW = "write", "preview"
+#: jobs of one key that may wait: what each brings is on the disk
+MOST_WAITING = 100
+_BUSY = 503
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ def queue(desk: Desk, asked: Asked, caller: Caller, *, name: str) -> tuple[Job, 
     """Puts a job at the end of its lane; returns it, and whether it is new.
 
     The same Idempotency-Key with the same request gives the job that it gave before.
-    Raises: Problem where the key came with another request.
+    One that failed as busy does not stand for it: it is queued anew.
+    Raises: Problem where the key came with another request, and where too many jobs of the caller wait.
     """
     entities = None if caller.entities is None else json.dumps(sorted(caller.entities))
     with desk.writing() as state:
@@ -85,6 +89,10 @@ def queue(desk: Desk, asked: Asked, caller: Caller, *, name: str) -> tuple[Job, 
                 "select * from api_jobs where key_id = ? and idempotency_key = ?",
                 (caller.key_id, asked.idempotency_key),
             ).fetchone()
+        if known is not None and known["problem"] is not None and json.loads(known["problem"])["status"] == _BUSY:
+            # It was not its turn, and nothing was done: sent again, it is begun again.
+            state.execute("update api_jobs set idempotency_key = null where job = ?", (known["job"],))
+            known = None
         if known is not None:
             if known["digest"] != asked.digest:
                 raise Problem(
@@ -94,6 +102,16 @@ def queue(desk: Desk, asked: Asked, caller: Caller, *, name: str) -> tuple[Job, 
                     mend="give each request a key of its own, and the same only when it is sent again",
                 )
             return _job(known), False
+        unfinished = state.execute(
+            "select count(*) from api_jobs where key_id = ? and state in ('waiting', 'running')", (caller.key_id,)
+        ).fetchone()[0]
+        if unfinished >= MOST_WAITING:
+            raise Problem(
+                429,
+                f"{unfinished} jobs of this key wait for their turn",
+                mend="wait until some of them are done: see /v1/jobs",
+                headers={"Retry-After": "30"},
+            )
         state.execute(
             """
             insert into api_jobs

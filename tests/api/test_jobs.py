@@ -15,6 +15,7 @@ from pipeline.api.desk import desk
 from pipeline.api.files import Made
 from pipeline.api.jobs import Asked, Job
 from pipeline.api.keys import Caller
+from pipeline.api.problems import Problem
 from pipeline.api.work import BATCH, CANCEL, EXPORT, Work
 from pipeline.api.worker import Worker
 from pipeline.errors import StateError, StoreBusyError
@@ -250,3 +251,127 @@ def test_a_state_has_one_server(company: Served) -> None:
         assert client.get("/v1/ready").status_code == 200
         with pytest.raises(StateError, match="another"), TestClient(create_app(company.settings)):
             pass
+
+
+def finished(worker: Worker, opened: Desk, name: str) -> Job:
+    """What becomes of a job that a worker does."""
+    worker.start()
+    deadline = time.monotonic() + 30
+    while not (found := jobs.of_name(opened, name)) or not found.is_finished:
+        assert time.monotonic() < deadline, "the job is not finished in time"
+        time.sleep(0.02)
+    worker.stop()
+    return found
+
+
+def test_an_export_whose_files_could_not_be_kept_is_told_as_recorded(
+    company: Served, opened: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Made, "keep", full)
+    job = finished(Worker(opened, working(company)), opened, queued(opened, EXPORT, EXPORTED).job)
+    assert job.problem is None
+    assert job.result is not None
+    assert job.result["number"] == 3
+
+
+def test_an_export_whose_files_could_not_be_named_is_told_as_recorded(
+    company: Served, opened: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pipeline.exports.export.sync_folder", full)
+    job = finished(Worker(opened, working(company)), opened, queued(opened, EXPORT, EXPORTED).job)
+    assert job.problem is None
+    assert job.result is not None
+    assert job.result["number"] == 3
+
+
+class _Panic(BaseException):
+    """As polars panics: no Exception."""
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_panic_fails_its_job_and_the_next_one_is_done(
+    company: Served, opened: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, real = working(company), Work.do
+    first, second = (queued(opened, EXPORT, EXPORTED | {"on": on}).job for on in ("2026-03-01", "2026-03-02"))
+
+    def panics(job: Job, progress: Any) -> Any:
+        if job.job == first:
+            raise _Panic
+        return real(work, job, progress)
+
+    monkeypatch.setattr(work, "do", panics)
+    assert finished(Worker(opened, work), opened, second).state == "done"
+    failed = jobs.of_name(opened, first)
+    assert failed is not None
+    assert failed.problem is not None
+    assert failed.problem["status"] == 500
+
+
+def test_a_job_that_cannot_be_written_down_is_written_down_later(
+    company: Served, opened: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, tries = jobs.finish, []
+
+    def fails(*args: Any, **said: Any) -> None:
+        tries.append(args)
+        if len(tries) == 1:
+            raise StateError("the disk is full")
+        real(*args, **said)
+
+    monkeypatch.setattr("pipeline.api.worker._PAUSE", 0.05)
+    monkeypatch.setattr(jobs, "finish", fails)
+    job = finished(Worker(opened, working(company)), opened, queued(opened, EXPORT, EXPORTED).job)
+    assert (job.state, len(tries)) == ("done", 2)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_row_that_cannot_be_read_does_not_end_the_writer(
+    company: Served, opened: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, tries = jobs.take, []
+
+    def fails(state: Desk, lane: str) -> Job | None:
+        tries.append(lane)
+        if tries.count(lane) == 1:
+            raise ValueError("no JSON")
+        return real(state, lane)
+
+    monkeypatch.setattr("pipeline.api.worker._PAUSE", 0.05)
+    monkeypatch.setattr(jobs, "take", fails)
+    name = queued(opened, EXPORT, EXPORTED).job
+    assert finished(Worker(opened, working(company)), opened, name).state == "done"
+
+
+def test_an_idempotency_key_whose_job_failed_as_busy_begins_anew(opened: Desk) -> None:
+    asked = Asked(EXPORT, jobs.WRITE, EXPORTED, "digest", "FR01", "january")
+    first, _ = jobs.queue(opened, asked, ANYBODY, name="a")
+    jobs.finish(opened, "a", problem={"status": 409, "detail": "there is no SIREN"})
+    assert jobs.queue(opened, asked, ANYBODY, name="b") == (jobs.of_name(opened, first.job), False)
+    jobs.finish(opened, "a", problem={"status": 503, "detail": "another process is writing"})
+    again, is_new = jobs.queue(opened, asked, ANYBODY, name="c")
+    assert (again.job, is_new) == ("c", True)
+    assert jobs.queue(opened, asked, ANYBODY, name="d")[0].job == "c"
+
+
+def test_so_many_jobs_of_a_key_wait_and_no_more(opened: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "MOST_WAITING", 2)
+    for _ in range(2):
+        queued(opened, EXPORT, EXPORTED)
+    with pytest.raises(Problem) as refused:
+        queued(opened, EXPORT, EXPORTED)
+    assert (refused.value.status_code, refused.value.headers) == (429, {"Retry-After": "30"})
+
+
+def test_a_state_that_could_not_commit_is_written_to_again(opened: Desk) -> None:
+    with opened.writing():
+        pass
+    opened._writer.execute("begin immediate")
+    queued(opened, EXPORT, EXPORTED)
+    assert jobs.waiting(opened) == 1
