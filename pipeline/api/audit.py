@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pipeline.api.keys import Caller
 
 
+#: letters of a path that are kept: anybody may send one
+_LONGEST = 500
+
+
 @dataclass
 class Seen:
     """A request while it is answered. digest: SHA-256 of its body. refused: what the caller may not see was asked for.
@@ -41,7 +45,7 @@ def write(desk: Desk, seen: Seen, status: int) -> None:
         "key_id": None if seen.caller is None else seen.caller.key_id,
         "address": seen.address,
         "method": seen.method,
-        "path": seen.path,
+        "path": seen.path[:_LONGEST],
         "status": status,
         "legal_entity": seen.legal_entity,
         "digest": seen.digest,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +21,18 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 18
 _RANGE = re.compile(r"\s*bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*\Z", re.IGNORECASE)
-#: what browsers and programs may take a file for; the rest is bytes
-_KINDS = {".csv": "text/csv", ".txt": "text/plain", ".xml": "application/xml", ".json": "application/json"}
+#: what browsers and programs may take a file for; the rest is bytes: an ending of an accounting package (.pnm, .ach)
+#: is elsewhere one of something else
+_KINDS = {
+    ".csv": "text/csv",
+    ".txt": "text/plain",
+    ".xml": "application/xml",
+    ".json": "application/json",
+    ".jsonl": "application/jsonl",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".parquet": "application/vnd.apache.parquet",
+    ".zip": "application/zip",
+}
 _NOT_MODIFIED, _PARTIAL, _OK = 304, 206, 200
 
 
@@ -59,8 +68,10 @@ def download(request: Request, held: Held, *, name: str, clear: Callable[[], Non
 def _wanted(request: Request, size: int, tag: str) -> tuple[int, int] | None:
     """The first and last byte that are asked for; None for all: also where the file is another than the caller has.
 
-    Several ranges at once are answered with all of it, as RFC 9110 allows.
+    Several ranges at once are answered with all of it, as RFC 9110 allows; of HEAD there is no range.
     """
+    if request.method != "GET":
+        return None
     asked = _RANGE.match(request.headers.get("range", ""))
     condition = request.headers.get("if-range")
     if asked is None or asked.groups() == ("", "") or (condition is not None and condition.strip() != tag):
@@ -101,6 +112,4 @@ def _plain(name: str) -> str:
 
 
 def _kind(name: str) -> str:
-    ending = Path(name).suffix.lower()
-    known = _KINDS.get(ending) or mimetypes.types_map.get(ending)
-    return known or "application/octet-stream"
+    return _KINDS.get(Path(name).suffix.lower(), "application/octet-stream")

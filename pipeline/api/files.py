@@ -6,9 +6,11 @@ All of `made/` may be deleted at any time. What is handed out was held to the di
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from pipeline.ledger.store import Store
 
 _BLOCK = 1 << 20
+#: bytes that are kept in all; beyond them what nobody asked for longest goes
+MOST_KEPT = 4 << 30
+#: seconds for which what was asked for stays in any case: it may be on its way
+RECENT = 3_600.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,7 @@ class Made:
         place = self._folder / str(number)
         with self._lock(number):
             self._replace(place, folder)
+        self._forget()
 
     def sweep(self) -> None:
         """Removes what a server that was killed has begun."""
@@ -76,6 +83,9 @@ class Made:
                 finally:
                     shutil.rmtree(beside, ignore_errors=True)
                 found = self._as_said(place, record.files_of(row), name)
+            if found is not None:
+                os.utime(place)
+        self._forget()
         return found
 
     def control_sheet(self, row: dict[str, Any]) -> str | None:
@@ -109,6 +119,19 @@ class Made:
             place.replace(old / "old")
         folder.replace(place)
         shutil.rmtree(old, ignore_errors=True)
+
+    def _forget(self) -> None:
+        """Removes the files of exports that nobody asked for longest, where there are too many. They are made again."""
+        places = {place: place.stat().st_mtime for place in self._folder.glob("[0-9]*")}
+        sizes = {place: sum(file.stat().st_size for file in place.iterdir()) for place in places}
+        left, long_ago = sum(sizes.values()), time.time() - RECENT
+        for place in sorted(places, key=lambda place: places[place]):
+            if left <= MOST_KEPT:
+                return
+            with self._lock(int(place.name)):
+                if place.is_dir() and place.stat().st_mtime < long_ago:
+                    shutil.rmtree(place, ignore_errors=True)
+                    left -= sizes[place]
 
     def _lock(self, number: int) -> threading.Lock:
         with self._guard:

@@ -5,6 +5,7 @@ It stands before the framework, so that nothing of a request without a valid key
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import math
@@ -33,10 +34,16 @@ if TYPE_CHECKING:
 _log = logging.getLogger("uvicorn.error")
 #: what is answered to anybody
 OPEN = ("/v1/health",)
-#: wrong keys of one address in a minute that are told so; a right key always opens
+#: requests of one address in a minute, without a key or with a wrong one, that are told so; a right key always opens
 WRONG_KEYS = 30
+#: what takes tables: only these may be large
+TABLES = ("/v1/batches", "/v1/reference")
 #: what a body of JSON may hold: all of it is in memory at once
 LARGEST_JSON = 20 << 20
+#: what any other body may hold
+LARGEST_QUESTION = 1 << 20
+#: seconds in which more of a body has to come
+SLOWEST = 60.0
 #: who is remembered for having been written down
 _MOST_TOLD = 10_000
 #: bytes of the end of a body that are kept: a boundary has at most 70
@@ -85,7 +92,7 @@ class Gate:
             try:
                 problem = await self._problem(scope, headers, seen)
                 if problem is None:
-                    body = _Body(receive, seen, self._limit(headers))
+                    body = _Body(receive, seen, self._limit(seen.path, headers))
                     await app(scope, body.receive, answer.send)
                     body.told()
                 else:
@@ -122,8 +129,9 @@ class Gate:
         if wait:
             return _too_many(wait, "by this key")
         length = headers.get("content-length", "")
-        is_larger = length.isdecimal() and int(length[:_DIGITS]) > self._limit(headers)
-        return _too_large(self._limit(headers)) if is_larger else None
+        limit = self._limit(seen.path, headers)
+        is_larger = length.isdecimal() and int(length[:_DIGITS]) > limit
+        return _too_large(limit) if is_larger else None
 
     async def _caller(self, token: str | None, address: str) -> keys.Caller:
         """Whose key a request bears. Raises: Problem, StateError."""
@@ -136,9 +144,9 @@ class Gate:
         caller = await run_in_threadpool(find)
         if caller is not None:
             return caller
-        wait = 0.0 if token is None else self._wrong.take(address)
+        wait = self._wrong.take(address)
         if wait:
-            raise _too_many(wait, "with wrong keys from this address")
+            raise _too_many(wait, "without a valid key from this address")
         raise Problem(
             401,
             "there is no key" if token is None else "the key is unknown, revoked or out of date",
@@ -146,7 +154,9 @@ class Gate:
             headers={"WWW-Authenticate": 'Bearer realm="lettrage"'},
         )
 
-    def _limit(self, headers: Headers) -> int:
+    def _limit(self, path: str, headers: Headers) -> int:
+        if path not in TABLES:
+            return min(self._largest, LARGEST_QUESTION)
         is_form = headers.get("content-type", "").lower().startswith("multipart/")
         return self._largest if is_form else min(self._largest, LARGEST_JSON)
 
@@ -195,6 +205,15 @@ def _too_large(limit: int) -> Problem:
     )
 
 
+def _too_slow() -> Problem:
+    return Problem(
+        408,
+        f"nothing more of the body came for {SLOWEST:g} seconds",
+        mend="send it again",
+        headers={"Connection": "close"},
+    )
+
+
 class _Answer:
     """Adds to the answer what every answer has, and notes its status."""
 
@@ -214,16 +233,23 @@ class _Answer:
 
 
 class _Body:
-    """Counts a body while it comes, and takes its digest. Raises: Problem where it is too large."""
+    """Counts a body while it comes, and takes its digest. Raises: Problem where it is too large, or stops coming."""
 
     def __init__(self, receive: Receive, seen: audit.Seen, limit: int) -> None:
         self._receive, self._seen, self._limit = receive, seen, limit
         self._digest = hashlib.sha256()
         self._size = 0
+        self._is_whole = False
 
     async def receive(self) -> Message:
-        message = await self._receive()
+        try:
+            # After its end only the end of the connection comes.
+            async with asyncio.timeout(None if self._is_whole else SLOWEST):
+                message = await self._receive()
+        except TimeoutError:
+            raise _too_slow() from None
         if message["type"] == "http.request":
+            self._is_whole = not message.get("more_body", False)
             body = message.get("body", b"")
             self._size += len(body)
             if self._size > self._limit:

@@ -27,7 +27,7 @@ The ledger of expense reports, advances and payments over HTTP.
 """
 _OPEN = ("/v1/health",)
 #: what any request may be answered besides what an endpoint says of itself
-_ANY = (400, 401, 403, 404, 405, 413, 422, 429, 500, 503)
+_ANY = (400, 401, 403, 404, 405, 408, 413, 422, 429, 500, 503)
 _MORE: dict[str, tuple[int, ...]] = {
     "make_export": (409,),
     "preview_export": (409,),

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 LIMIT, MOST = 500, 5_000
+#: what a number of a cursor is below: SQLite and polars know no larger ones
+_LARGEST = 1 << 53
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Cursor:
             after = run = digest = None
         except TypeError:
             after = run = digest = None
-        is_sound = isinstance(after, int) and after >= 0 and (run is None or isinstance(run, int))
+        is_sound = isinstance(after, int) and 0 <= after < _LARGEST and (run is None or isinstance(run, int))
         if not is_sound or digest != _digest(question):
             raise Problem(
                 422,

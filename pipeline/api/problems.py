@@ -46,6 +46,7 @@ TYPES: dict[int, tuple[str, str]] = {
     403: ("not-allowed", "The key does not allow this"),
     404: ("not-found", "There is no such thing"),
     405: ("method-not-allowed", "The address knows no such method"),
+    408: ("too-slow", "The request did not come to its end"),
     409: ("conflict", "What is there stands against it"),
     410: ("gone", "It was there, and is cancelled"),
     413: ("too-large", "The request is too large"),
@@ -123,7 +124,7 @@ _STATUS: tuple[tuple[type[LettrageError], int], ...] = (
 )
 
 
-def of_error(error: Exception, settings: Settings) -> Problem:
+def of_error(error: BaseException, settings: Settings) -> Problem:
     """The problem that an error is told as; of one that nobody expected nothing is told."""
     if not isinstance(error, LettrageError):
         return Problem(500, "something went wrong here that is no fault of the request", mend="the log has more of it")

@@ -28,11 +28,16 @@ def asked_profile(settings: Settings, *, profile: str | None, format_name: str |
     if profile is not None:
         path = profile_files(settings.profiles).get(profile)
         if path is None:
-            raise Problem(404, f"there is no profile {profile}", where="body.profile", mend="see /v1/profiles")
+            raise no_profile(profile)
         return load_profile(path)
     if format_name not in shipped():
         raise Problem(404, f"there is no format {format_name}", where="body.format", mend="see /v1/formats")
     return Profile(name=str(format_name), format=str(format_name))
+
+
+def no_profile(name: str) -> Problem:
+    """Said alike of a profile that is not there and of one that is not the key's to use."""
+    return Problem(404, f"there is no profile {name}", where="body.profile", mend="see /v1/profiles")
 
 
 def listed(settings: Settings, caller: Caller) -> list[dict[str, Any]]:

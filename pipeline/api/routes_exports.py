@@ -33,10 +33,13 @@ from pipeline.api.keys import Caller
 from pipeline.api.models import Code, ExportMade, ExportPreview, ExportRequest, Exports, ExportTold, JobTold
 from pipeline.api.paging import LIMIT
 from pipeline.api.problems import Problem, not_found
-from pipeline.api.profiles import asked_profile
+from pipeline.api.profiles import asked_profile, no_profile
 from pipeline.api.work import CANCEL, EXPORT, EXPORT_PREVIEW
+from pipeline.errors import FormatError
 from pipeline.exports import export as exporting
 from pipeline.exports import record
+from pipeline.exports.profile import Profile
+from pipeline.settings.settings import Settings
 
 router = APIRouter(prefix="/v1", tags=["exports"])
 
@@ -228,7 +231,7 @@ async def _asked(
     idempotency_key: str | None = None,
 ) -> Asked:
     """Holds a request to what can be done, before it waits for its turn. Raises: Problem, FormatError."""
-    profile = await run_in_threadpool(asked_profile, served.settings, profile=body.profile, format_name=body.format)
+    profile = await run_in_threadpool(_profile, served.settings, caller, body)
     entity = body.legal_entity or profile.entity
     if entity is None:
         raise Problem(
@@ -239,6 +242,19 @@ async def _asked(
     digest = _digest([kind, what])
     what["on"] = what["on"] or served.today().isoformat()
     return Asked(kind, lane, what, digest, entity, idempotency_key)
+
+
+def _profile(settings: Settings, caller: Caller, body: ExportPreview) -> Profile:
+    """The profile that is asked for. Raises: Problem alike for one that is not there and one that is another's."""
+    try:
+        profile = asked_profile(settings, profile=body.profile, format_name=body.format)
+    except FormatError:
+        if caller.entities is None or body.profile is None:
+            raise
+        raise no_profile(body.profile) from None  # whose it is nobody can say
+    if profile.entity is not None and not caller.may_see(profile.entity):
+        raise no_profile(profile.name)
+    return profile
 
 
 def _digest(said: Any) -> str:

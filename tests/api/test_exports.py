@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -262,3 +263,32 @@ def test_what_cannot_be_exported_is_said(reading: TestClient, asked: dict[str, A
     assert answer.status_code == status, answer.text
     assert said in answer.json()["detail"]
     assert len(reading.get("/v1/exports").json()["rows"]) == 2
+
+
+def test_a_file_is_of_the_kind_that_its_format_is_and_not_of_what_its_ending_is_elsewhere(client: TestClient) -> None:
+    for form, kind in (
+        ("sage_100_pnm", "application/octet-stream"),
+        ("json", "application/jsonl"),
+        ("fec", "text/plain"),
+    ):
+        made = exported(client, format=form)
+        assert client.get(made["files"][0]["href"]).headers["content-type"].partition(";")[0] == kind, form
+
+
+def test_of_head_there_is_no_range(reading: TestClient, file: tuple[str, bytes, str]) -> None:
+    href, content, _ = file
+    for asked in ("bytes=0-4", "bytes=999999999-"):
+        answer = reading.head(href, headers={"Range": asked})
+        assert (answer.status_code, int(answer.headers["content-length"])) == (200, len(content))
+
+
+def test_of_files_that_nobody_asked_for_only_so_many_bytes_stay(
+    client: TestClient, company: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.api.files.MOST_KEPT", 1)
+    made = company.settings.state / "made"
+    os.utime(made / "1", (1, 1))
+    exported(client, legal_entity="BE01")
+    assert {path.name for path in made.iterdir()} == {"2", "3"}, "those of the last hour stay"
+    (file,) = client.get("/v1/exports/1").json()["files"]
+    assert hashlib.sha256(client.get(file["href"]).content).hexdigest() == file["sha256"], "made again"

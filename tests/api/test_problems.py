@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.api import gate
 from pipeline.api.limits import Rate
+from pipeline.api.paging import Cursor
 from pipeline.api.problems import of_error, shown
 from pipeline.errors import InvariantError, RunError, StoreBusyError, StoreError
 from pipeline.settings.settings import Settings
@@ -257,3 +258,32 @@ def test_a_page_is_of_the_run_of_the_first_whatever_came_since(client: TestClien
         assert told["as_of_run"] == 2
         rows, cursor = rows + told["rows"], told["next"]
     assert rows == client.get("/v1/balances?as_of=2").json()["rows"]
+
+
+def test_a_cursor_of_a_number_that_nobody_counts_to_is_no_cursor(reading: TestClient) -> None:
+    for path, question in (("/v1/audit", ["audit"]), ("/v1/balances", ["balances", None, None, None])):
+        answer = reading.get(path, params={"cursor": Cursor(10**30).told(question)})
+        assert (answer.status_code, answer.json()["where"]) == (422, "query.cursor"), path
+
+
+def test_a_form_where_none_is_taken_may_not_be_large(client: TestClient) -> None:
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = client.post("/v1/exports", content=b"x" * (gate.LARGEST_QUESTION + 1), headers=form)
+    assert answer.status_code == 413
+
+
+def test_requests_without_a_key_are_written_down_a_few_times(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = Rate(gate.WRONG_KEYS, clock=lambda: 0.0)
+    monkeypatch.setattr(client.app.state.gate, "_wrong", stopped)  # type: ignore[attr-defined]  # an Api
+    nobody = {"Authorization": ""}
+    statuses = [client.get("/v1/jobs", headers=nobody).status_code for _ in range(gate.WRONG_KEYS + 3)]
+    assert statuses == [401] * gate.WRONG_KEYS + [429] * 3
+    rows = [row for row in client.get("/v1/audit").json()["rows"] if row["key_id"] is None]
+    assert len(rows) == gate.WRONG_KEYS + 1
+
+
+def test_of_a_long_path_the_beginning_is_written_down(client: TestClient) -> None:
+    client.get("/v1/" + "x" * 9_000, headers={"Authorization": ""})
+    assert client.get("/v1/audit").json()["rows"][0]["path"] == ("/v1/" + "x" * 9_000)[:500]

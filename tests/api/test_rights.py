@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline.api.limits import Rate
 from schemas import REFERENCE
 from tests.api.support import Served, bearer
 from tests.support import advance, expense, report
@@ -42,7 +43,8 @@ PATHS = (
 )
 
 
-def test_without_a_key_nothing_is_told_but_health(reading: TestClient) -> None:
+def test_without_a_key_nothing_is_told_but_health(reading: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading.app.state.gate, "_wrong", Rate(1_000))  # type: ignore[attr-defined]  # an Api
     nobody = {"Authorization": ""}
     assert reading.get("/v1/health", headers=nobody).json() == {"status": "ok"}
     for path in (*PATHS, "/v1/openapi.json", "/v1/ready", "/v1/formats", "/", "/v1/nothing"):
@@ -180,6 +182,14 @@ def test_a_profile_of_another_entity_is_not_listed(company: Served, client: Test
     assert listed("FR01") == ["any", "paris"]
     assert listed("BE01") == ["any"]
     assert listed("*") == ["any", "broken", "paris"]
+
+    def asked(profile: str, entity: str) -> tuple[int, str]:
+        key = bearer(company.key(entities=(entity,)))
+        answer = client.post("/v1/exports/preview", json={"profile": profile, "legal_entity": entity}, headers=key)
+        return answer.status_code, answer.text.replace(profile, "x")
+
+    assert asked("paris", "FR01")[0] == 200
+    assert asked("paris", "BE01") == asked("broken", "BE01") == asked("nothing", "BE01")
 
 
 # --------------------------------------------------------------------------------------------- what a key may post

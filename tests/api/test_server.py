@@ -221,3 +221,17 @@ def test_killed_at_any_moment_nothing_is_lost_or_doubled(company: Served, second
     lines = company.table("entry_lines").filter(document="K1")
     assert lines.height == 2
     company.check()
+
+
+def test_a_body_that_stops_coming_is_refused(company: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.api.gate.SLOWEST", 0.2)
+    token = company.key()
+    with listening(company.settings) as address:
+        host, _, port = address.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(
+                f"POST /v1/batches HTTP/1.1\r\nHost: {host}\r\nX-API-Key: {token}\r\n"
+                "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000\r\n\r\n--x\r\n".encode()
+            )
+            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 408")
+    assert not list((company.settings.state / "jobs").glob("*"))
