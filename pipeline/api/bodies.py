@@ -41,6 +41,15 @@ async def tables_in(request: Request, folder: Path, tables: Mapping[str, type[Ta
     table without rows is not; else those of the key are, and a table without rows is one that holds nothing.
     Raises: Problem for a body that is neither, and a name that is no table; the folder may be there then.
     """
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding != "identity":
+        raise Problem(
+            415,
+            "the body is compressed",
+            where="header.Content-Encoding",
+            mend="send it as it is: Parquet is compressed in itself",
+            headers={"Accept-Encoding": "identity"},
+        )
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == FORM:
         return await _read_form(request, folder, tables)

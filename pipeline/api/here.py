@@ -165,7 +165,6 @@ async def demand_known(served: Here, caller: Caller, noted: Seen, entity: str, r
 
     def look() -> None:
         with served.ledger() as store:
-            reads.demand_entity(store, served.cache, caller, entity)
-            reads.demand_run(store, run)
+            reads.demand_entity(store, served.cache, caller, entity, reads.demand_run(store, run))
 
     await run_in_threadpool(look)

@@ -32,24 +32,27 @@ HERE = Path(__file__).parent
 _OF_THE_WHOLE = ("finding", "resolved")
 
 
-def known_entities(store: Store) -> set[str]:
-    """The legal entities that the ledger has ever been told of."""
+def known_entities(store: Store) -> dict[str, int]:
+    """The legal entities that the ledger has ever been told of, each with the first run that was."""
     store.verify(["reference"])
     files = store.files("reference")
     if not files:
-        return set()
+        return {}
     rows = pl.scan_parquet(files, extra_columns="ignore", missing_columns="insert", hive_partitioning=False, glob=False)
     named = pl.col("row_json").str.json_path_match("$.legal_entity").alias("legal_entity")
-    found = rows.filter(table_name="legal_entities").select(named).unique().collect()
-    return set(found["legal_entity"].to_list())
+    found = rows.filter(table_name="legal_entities").group_by(named).agg(pl.col("run").min()).collect()
+    return dict(found.select("legal_entity", "run").iter_rows())
 
 
-def demand_entity(store: Store, cache: Cache, caller: Caller, entity: str | None) -> None:
-    """Raises: Problem alike for a legal entity that is not there and for one that is not the key's to see."""
+def demand_entity(store: Store, cache: Cache, caller: Caller, entity: str | None, run: int | None = None) -> None:
+    """Raises: Problem alike for a legal entity that is not there and for one that is not the key's to see.
+
+    run: as of which it has to be there; None for now.
+    """
     if entity is None:
         return
     known = cache.get(store, "legal_entities", lambda: known_entities(store), len)
-    if not caller.may_see(entity) or entity not in known:
+    if not caller.may_see(entity) or entity not in known or (run is not None and known[entity] > run):
         raise not_found(f"legal entity {entity}")
 
 

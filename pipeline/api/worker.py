@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from pipeline.api import jobs
 from pipeline.api.problems import Problem, of_error
-from pipeline.errors import BrokenReferenceError, LettrageError, StoreBusyError
+from pipeline.errors import BrokenReferenceError, InvariantError, LettrageError, StoreBusyError
 from pipeline.watch import logs
 
 if TYPE_CHECKING:
@@ -30,8 +30,12 @@ _ATTEMPTS = 3
 _BUSY = 600.0
 #: seconds that the end of a server waits for the job under way; what is cut off is done after the next start
 _LAST_JOB = 20.0
-_BROKEN = "the reference tables contradict themselves, so that no document can be judged"
-_MEND_BROKEN = "have somebody mend them who may see all of them; nothing was posted"
+#: what a key of some legal entities is told in place of rows of the whole group
+_SAID: dict[type[LettrageError], str] = {
+    BrokenReferenceError: "the reference tables contradict themselves, so that no document can be judged",
+    InvariantError: "what the run made breaks an invariant of the ledger",
+}
+_MEND_BROKEN = "have somebody look at it who may see all of them; nothing was posted"
 #: seconds after which a thread looks again by itself, and after which old jobs are forgotten
 _PAUSE, _DAY = 5.0, 86_400.0
 
@@ -176,10 +180,13 @@ class Worker:
                     self._finish(job, problem=of_error(error, self._work.settings))
                 except Problem as problem:
                     self._finish(job, problem=problem)
-                except BrokenReferenceError as error:
+                except (BrokenReferenceError, InvariantError) as error:
                     # It names rows of the whole group.
-                    said = error if job.entities is None else BrokenReferenceError(_BROKEN, mend=_MEND_BROKEN)
-                    self._finish(job, problem=of_error(said, self._work.settings))
+                    said: LettrageError = error
+                    if job.entities is not None:
+                        logs.log().error("job failed", job=job.job, what=error.what, where=error.where)
+                        said = type(error)(_SAID[type(error)], mend=_MEND_BROKEN)
+                    self._failed(job, of_error(said, self._work.settings))
                 except LettrageError as error:
                     self._failed(job, of_error(error, self._work.settings))
                 except BaseException as error:  # noqa: BLE001 - one job's fault (a panic of polars is no Exception) must not end the thread that does all

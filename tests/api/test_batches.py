@@ -205,3 +205,8 @@ def test_a_report_with_its_expenses_as_rows(client: TestClient) -> None:
     assert [(row["journal"], row["amount"]) for row in told["entries"]] == [("expense_report", "100.0000")]
     story = client.get("/v1/documents/expense_report/R20").json()
     assert story["stories"][0]["key"]["document"] == "R20"
+
+
+def test_a_body_that_is_compressed_is_of_a_kind_that_is_not_read(reading: TestClient) -> None:
+    answer = reading.post("/v1/batches", json={"advances": []}, headers={"Content-Encoding": "gzip"})
+    assert (answer.status_code, answer.json()["where"]) == (415, "header.Content-Encoding")

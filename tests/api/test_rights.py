@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.api.limits import Rate
+from pipeline.errors import InvariantError
 from schemas import REFERENCE
 from tests.api.support import Served, bearer
 from tests.support import advance, expense, report
@@ -306,3 +307,32 @@ def test_a_broken_reference_is_told_in_full_to_those_who_may_see_it(client: Test
     assert "E1" in whole.json()["detail"]
     assert "E1" not in part.text
     assert str(company.directory) not in whole.text
+
+
+def test_a_ledger_before_its_entity_tells_of_no_other(company: Served, client: TestClient) -> None:
+    entities = {**company.reference}
+    entities["legal_entities"] = [
+        *entities["legal_entities"],
+        {**entities["legal_entities"][0], "legal_entity": "ZZ01"},
+    ]
+    company.reference = entities
+    company.run(advances=[advance("A9")])
+    key = bearer(company.key(entities=("ZZ01",)))
+    answer = client.post("/v1/exports/preview", json={"format": "csv", "legal_entity": "ZZ01", "as_of": 1}, headers=key)
+    assert answer.status_code == 404
+    assert "FR01" not in answer.text
+    now = client.post("/v1/exports/preview", json={"format": "csv", "legal_entity": "ZZ01"}, headers=key)
+    assert now.status_code == 200, now.text
+
+
+def test_an_invariant_that_is_broken_tells_a_key_of_one_entity_nothing_of_another(
+    company: Served, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise InvariantError("entry 7 of TN01 is not balanced", where="entry_lines")
+
+    monkeypatch.setattr("pipeline.api.work.run", broken)
+    brought = {"advances": [advance("A9")]}
+    own = client.post("/v1/batches", json=brought, headers=bearer(company.key(entities=("FR01",))))
+    assert (own.status_code, "TN01" in own.text) == (500, False)
+    assert "TN01" in client.post("/v1/batches", json=brought).json()["detail"]
