@@ -198,7 +198,7 @@ def test_whatever_else_goes_to_stderr_becomes_an_event() -> None:
         sys.stderr.write("a line\nand half of")
         sys.stderr.write(" another\n")
         click.echo("said", err=True)
-        logging.getLogger("paramiko.transport").warning("key of %s", "host")
+        logging.getLogger("deltalake.writer").warning("key of %s", "host")
         logging.getLogger("deltalake").info("nobody needs this")
         logging.getLogger("uvicorn.error").error("in a request", exc_info=OSError("gone"))
         with warnings.catch_warnings():
@@ -214,7 +214,7 @@ def test_whatever_else_goes_to_stderr_becomes_an_event() -> None:
         ("stderr", "a line"),
         ("stderr", "and half of another"),
         ("stderr", "said"),
-        ("key of host", "paramiko.transport"),
+        ("key of host", "deltalake.writer"),
         ("in a request", "uvicorn.error"),
         ("old", "py.warnings"),
         ("crashed", "helper"),
@@ -232,7 +232,7 @@ def test_a_secret_that_was_looked_up_is_in_no_event(tmp_path: Path) -> None:
         other = Secrets(None, {"LETTRAGE_SECRET_MAIL": "swordfish"}).get("mail").get_secret_value()
         logs.bind(address="sftp://me:hunter22@host")
         logs.log(who="hunter22").info("sent hunter22", secret=secret, nested=[{"a": ("swordfish", 1)}])
-        logging.getLogger("paramiko").error("%s is wrong", secret.get_secret_value())
+        logging.getLogger("deltalake").error("%s is wrong", secret.get_secret_value())
         sys.stderr.write(f"with {other}\n")
         raise ValueError(f"{other} and hunter22")
 
