@@ -194,6 +194,15 @@ def take(desk: Desk, lane: str) -> Job | None:
         return _job(_row(state, row["job"]))
 
 
+def is_revoked(desk: Desk, job: Job) -> bool:
+    """Whether the key that asked for a job was revoked since."""
+    with desk.reading() as state:
+        found = state.execute(
+            "select 1 from api_keys where key_id = ? and revoked_at is not null", (job.key_id,)
+        ).fetchone()
+    return found is not None
+
+
 def note(desk: Desk, name: str, *, before: dict[str, Any] | None = None, step: str | None = None) -> None:
     """Keeps what the ledger was before a job, or how far it has come."""
     with desk.writing() as state:

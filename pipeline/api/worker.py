@@ -166,18 +166,14 @@ class Worker:
             until = time.monotonic() + self._busy
             while True:
                 try:
+                    self._demand_key(job)
                     # What fails after its commit is found by that.
                     job = replace(job, before=self._work.before(job))
                     jobs.note(self._desk, job.job, before=job.before)
                     result = self._work.do(job, partial(self._step, job.job))
                 except StoreBusyError as error:
-                    if self._ended():
-                        return  # it waits in the state, and is taken up after the next start
-                    if time.monotonic() < until:
-                        jobs.note(self._desk, job.job, step="waiting for another writer")
-                        time.sleep(0.2)
+                    if self._again(job, error, until):
                         continue
-                    self._finish(job, problem=of_error(error, self._work.settings))
                 except Problem as problem:
                     self._finish(job, problem=problem)
                 except (BrokenReferenceError, InvariantError) as error:
@@ -196,16 +192,41 @@ class Worker:
                     self._finish(job, result=result)
                 return
 
+    def _demand_key(self, job: Job) -> None:
+        if jobs.is_revoked(self._desk, job):
+            raise Problem(401, "the key was revoked before it was the turn of this; nothing was done")
+
+    def _again(self, job: Job, error: StoreBusyError, until: float) -> bool:
+        """Whether a job is tried again for which another process did not make room. until: when it is given up."""
+        # A bucket may say so of a commit that it took, and whose answer was lost.
+        made = self._looked_up(job)
+        if made is not None:
+            self._finish(job, result=made)
+            return False
+        if self._ended():
+            return False  # it waits in the state, and is taken up after the next start
+        if time.monotonic() >= until:
+            self._finish(job, problem=of_error(error, self._work.settings))
+            return False
+        with suppress(LettrageError):  # the next try says it
+            self._step(job.job, "waiting for another writer")
+        time.sleep(0.2)
+        return True
+
     def _step(self, name: str, step: str) -> None:
         jobs.note(self._desk, name, step=step)
 
-    def _failed(self, job: Job, problem: Problem) -> None:
-        """Says that a job failed, unless it did so after its commit: what is in the ledger is done."""
+    def _looked_up(self, job: Job) -> dict[str, Any] | None:
+        """What a job has done to the ledger before it failed, None where it cannot be told."""
         try:
-            result = self._work.found(job)
+            return self._work.found(job)
         except Exception as error:  # noqa: BLE001 - whatever it is, the thread has to go on
             logs.log().error("job not looked up", job=job.job, what=str(error))
-            result = None
+            return None
+
+    def _failed(self, job: Job, problem: Problem) -> None:
+        """Says that a job failed, unless it did so after its commit: what is in the ledger is done."""
+        result = self._looked_up(job)
         if result is None:
             self._finish(job, problem=problem)
         else:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from pipeline.api import jobs
+from pipeline.api import jobs, keys
 from pipeline.api.app import create_app
 from pipeline.api.desk import desk
 from pipeline.api.files import Made
@@ -375,3 +376,33 @@ def test_a_state_that_could_not_commit_is_written_to_again(opened: Desk) -> None
     opened._writer.execute("begin immediate")
     queued(opened, EXPORT, EXPORTED)
     assert jobs.waiting(opened) == 1
+
+
+def test_an_export_that_is_recorded_and_called_busy_is_told_as_recorded(
+    company: Served, opened: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, tries = working(company), []
+    real = work.do
+
+    def busy(job: Job, progress: Any) -> Any:
+        tries.append(real(job, progress))
+        raise StoreBusyError("another process is writing")
+
+    monkeypatch.setattr(work, "do", busy)
+    job = finished(Worker(opened, work), opened, queued(opened, EXPORT, EXPORTED).job)
+    assert job.result is not None
+    assert (job.result["number"], len(tries)) == (3, 1)
+
+
+def test_what_a_revoked_key_asked_for_and_waits_is_not_done(company: Served, opened: Desk) -> None:
+    token = company.key()
+    with opened.reading() as state:
+        caller = keys.find(state, token, date(2026, 3, 1))
+    assert caller is not None
+    jobs.queue(opened, Asked(EXPORT, jobs.WRITE, EXPORTED, "digest", "FR01"), caller, name="a")
+    with opened.writing() as state:
+        keys.revoke(state, caller.key_id)
+    job = finished(Worker(opened, working(company)), opened, "a")
+    assert job.problem is not None
+    assert job.problem["status"] == 401
+    assert record.next_number(Store.open(company.store)) == 3
