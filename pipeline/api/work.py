@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import asdict
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from pipeline.errors import ExportError
 from pipeline.exports import export as exporting
 from pipeline.exports import record
 from pipeline.ledger.as_of import NOW, AsOf
+from pipeline.ledger.lineage import export_made, run_made, told_by
 from pipeline.ledger.place import place_of
 from pipeline.ledger.reading import ledger_session
 from pipeline.ledger.store import Store
@@ -25,6 +27,7 @@ from pipeline.masterdata.versions import history
 from pipeline.run import JOB, RunResult, paid_by_export, run
 from pipeline.screen import export_as_dict
 from pipeline.stage.reference_place import version_in_force
+from pipeline.watch.logs import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -145,17 +148,20 @@ class Work:
         profile, asked = self._profile(job), _Asked(job.asked)
         beside = self._made.beside()
         try:
-            result = exporting.export(
-                self.store(),
-                profile=profile,
-                entity=asked.entity,
-                first=asked.first,
-                last=asked.last,
-                on=asked.on,
-                out=beside,
-                pay=paid_by_export(legal_entity=asked.entity, created_on=asked.last or asked.on, on=asked.on),
-                as_of=asked.as_of,
-            )
+            store = self.store()
+            with told_by(self.settings, f"lettrage.export.{profile.name}", warn=_warn) as lineage:
+                result = exporting.export(
+                    store,
+                    profile=profile,
+                    entity=asked.entity,
+                    first=asked.first,
+                    last=asked.last,
+                    on=asked.on,
+                    out=beside,
+                    pay=paid_by_export(legal_entity=asked.entity, created_on=asked.last or asked.on, on=asked.on),
+                    as_of=asked.as_of,
+                )
+                export_made(lineage, store, beside, result)
             if result.number is not None:
                 self._made.keep(result.number, beside)
         except ExportError:
@@ -211,10 +217,11 @@ class Work:
     # ---------------------------------------------------------------------------------------------------- batches
 
     def _run(self, job: Job, progress: Callable[[str], None]) -> RunResult:
-        is_preview = job.kind == BATCH_PREVIEW
-        return run(
+        is_preview, batch = job.kind == BATCH_PREVIEW, self.folder(job.job)
+        made = partial(
+            run,
             self.settings.reference,
-            self.folder(job.job),
+            batch,
             self.settings.store,
             on=date.fromisoformat(job.asked["on"]),
             preview=is_preview,
@@ -222,6 +229,12 @@ class Work:
             only_entities=job.entities,
             job=None if is_preview else job.job,
         )
+        if is_preview:
+            return made()
+        with told_by(self.settings, "lettrage.run", warn=_warn) as lineage:
+            result = made()
+            run_made(lineage, self.settings.store, self.settings.reference, batch, result)
+            return result
 
     def _found_run(self, job: Job) -> int | None:
         """The run that a job has made. The log is read back to where it was before the job, no further."""
@@ -347,6 +360,11 @@ def told(store: Store, number: int) -> RunResult:
             ),
             chain_digest=link,
         )
+
+
+def _warn(said: str) -> None:
+    """Tells of something that went wrong beside the work."""
+    log().warning("lineage", text=said)
 
 
 def _sync_told(result: SyncResult) -> dict[str, Any]:
