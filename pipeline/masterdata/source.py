@@ -165,6 +165,7 @@ class _Taking:
         told = f"{self.name}/{readable(path.name)}"
         mode = self.source.mode
         try:
+            _demand_no_links(path)
             brought = read_drop(path, tuple(self.source.tables))
         except InputError as error:
             if not is_still():
@@ -178,7 +179,8 @@ class _Taking:
         if known is not None:
             said = f"it was applied before{f', as version {known}' if known else ''}: nothing was done"
             said += "" if mode == "full" else ". To apply it again, put a day behind the names of its files, or another"
-            return SyncResult("known", told, mode, self.on, brought.digest, known, said=said)
+            overtaken = known != version_in_force(self.settings.reference)
+            return SyncResult("known", told, mode, self.on, brought.digest, known, said=said, is_overtaken=overtaken)
         result = sync(
             self.settings.reference,
             brought,
@@ -215,6 +217,16 @@ class _Taking:
             (self.name, brought.digest),
         ).fetchone()
         return None if row is None else int(row["version"] or 0)
+
+
+def _demand_no_links(path: Path) -> None:
+    """Refuses links: whoever may drop a file must not have another one read, and told in a file of errors.
+
+    Raises: InputError.
+    """
+    for one in [path, *(path.iterdir() if path.is_dir() and not path.is_symlink() else [])]:
+        if one.is_symlink():
+            raise InputError("this is a link", where=str(one), mend="drop the file itself")
 
 
 def _said_beside(path: Path, said: str) -> Path:

@@ -39,7 +39,7 @@ class SyncResult:
     `said` says why), `known` (this drop was applied before). version: the one in force after it, None where the
     directory has none. counts: per table of the drop lines = rejected + applied, and rows added, changed, archived,
     restored, removed. diff, findings: frames (diff.py, plan.py). error_files: those written beside the input,
-    where they are now: of a server as `host:path`.
+    where they are now: of a server as `host:path`. is_overtaken: a known drop, and another version is in force since.
     """
 
     state: str
@@ -54,6 +54,7 @@ class SyncResult:
     notes: list[str] = field(default_factory=list)
     error_files: Sequence[Path | str] = field(default_factory=list)
     said: str | None = None
+    is_overtaken: bool = False
 
     @property
     def rejected(self) -> int:
@@ -78,7 +79,7 @@ class SyncResult:
         """What a command ends with: 0 done, 3 done but for some lines, 2 nothing was done and a person has to look."""
         if self.state == "refused":
             return 2
-        return 3 if self.rejected else 0
+        return 3 if self.rejected or self.is_overtaken else 0
 
     def as_dict(self, shown: int = _SHOWN) -> dict[str, Any]:
         """The result for machines; `shown` rows of the diff and of the rejected lines, and how many there are."""

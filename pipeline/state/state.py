@@ -81,7 +81,9 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("begin immediate")
     try:
         yield
+        connection.execute("commit")
     except BaseException:
-        connection.execute("rollback")
+        # A commit that fails leaves the transaction open.
+        if connection.in_transaction:
+            connection.execute("rollback")
         raise
-    connection.execute("commit")

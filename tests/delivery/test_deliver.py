@@ -142,6 +142,7 @@ def test_asked_again_it_is_sent_as_another_copy(place: Installation) -> None:
     assert [one["state"] for one in place.json("deliver")] == ["already"]
 
 
+@pytest.mark.slow
 def test_a_person_may_say_that_it_has_arrived(place: Installation) -> None:
     place.export()
     (done,) = place.json("deliver", "--export", "1", "--arrived")
@@ -181,6 +182,7 @@ def test_the_banks_file_of_an_order_goes_where_it_is_asked_to_and_once(place: In
     assert place.json("deliver") == []
 
 
+@pytest.mark.slow
 def test_an_order_that_was_cancelled_goes_to_no_bank(place: Installation) -> None:
     place.pay()
     place.pay(version="2", status="cancelled", modified_on="2026-02-01")
@@ -217,6 +219,7 @@ def test_what_is_unclear_waits_for_a_person(place: Installation, flaky: Flakies)
     assert place.json("deliver")[0]["state"] == "already"
 
 
+@pytest.mark.slow
 def test_steps_are_kept_from_one_command_to_the_next(place: Installation, flaky: Flakies) -> None:
     seen: list[str | None] = []
 
@@ -250,6 +253,7 @@ def test_what_arrived_before_a_fault_is_recorded_and_not_carried_again(place: In
     assert channel.sent == [] or channel.sent == [name for name in channel.sent if name.startswith("control_")]
 
 
+@pytest.mark.slow
 def test_one_destination_that_fails_keeps_the_others_waiting_for_nothing(place: Installation) -> None:
     place.configure(nowhere='by = "folder"\npath = "/nowhere/at/all"\nattempts = 1')
     place.profile("journal", destinations=["nowhere", "accounting", "unheard"])
@@ -307,12 +311,14 @@ def test_receipts_do_not_change_what_the_ledger_says(place: Installation) -> Non
     place.company.check()
 
 
+@pytest.mark.slow
 def test_folders_are_named_after_the_export(place: Installation) -> None:
     place.configure(accounting=f'by = "folder"\npath = "{place.received}"\nfolder = "$legal_entity/$year/$profile"')
     made = place.export("--deliver")
     assert (place.received / "FR01" / "2026" / "journal" / made["files"][0]["name"]).is_file()
 
 
+@pytest.mark.slow
 def test_a_folder_never_leads_out_of_its_destination(place: Installation) -> None:
     place.configure(accounting=f'by = "folder"\npath = "{place.received}"\nfolder = "../out"')
     (done,) = place.export("--deliver", code=1)["deliveries"]
@@ -333,6 +339,7 @@ def test_the_settings_of_another_ledger_are_refused_before_anything_is_recorded(
     assert place.company.invoke("exports").output == ""
 
 
+@pytest.mark.slow
 def test_a_share_that_is_not_mounted_is_not_made_on_the_local_disk(place: Installation) -> None:
     place.export()
     place.received.rmdir()
@@ -413,6 +420,7 @@ def test_an_order_of_which_the_bank_returned_a_payment_is_cancelled_like_any(pla
     assert place.names() == []
 
 
+@pytest.mark.slow
 def test_what_is_cancelled_while_it_waits_is_not_sent(place: Installation, flaky: Flakies) -> None:
     def cancelled(*_: object) -> None:
         place.company.invoke("export", "--cancel", "1")
@@ -461,11 +469,13 @@ def test_what_was_asked_for_besides_the_profile_is_tried_by_the_next_command(pla
     assert place.names(later) == []
 
 
+@pytest.mark.slow
 def test_a_preview_says_that_a_copy_would_be_sent(place: Installation) -> None:
     place.export("--deliver")
     assert place.json("deliver", "--export", "1", "--again", "--preview")[0]["state"] == "to send"
 
 
+@pytest.mark.slow
 def test_of_a_destination_that_is_gone_a_person_says_what_arrived(place: Installation) -> None:
     place.profile("journal", destinations=["old"])
     place.export()
@@ -500,6 +510,7 @@ def test_a_ledger_is_the_same_by_whatever_path_it_is_named(place: Installation, 
         deliver.demand_same_store(place.settings, str(tmp_path))
 
 
+@pytest.mark.slow
 def test_no_secret_is_kept_of_what_a_receiver_says(
     place: Installation, flaky: Flakies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -571,6 +582,7 @@ def test_a_delivery_that_begins_while_receipts_are_read_is_no_error(
         assert Outbox(one).unrecorded() == []
 
 
+@pytest.mark.slow
 def test_where_the_folder_of_an_upload_is_gone_nobody_can_tell(
     place: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -588,6 +600,7 @@ def test_where_the_folder_of_an_upload_is_gone_nobody_can_tell(
     assert place.json("deliver", "--export", "1", "--again")[0]["state"] == "delivered"
 
 
+@pytest.mark.slow
 def test_bytes_that_another_version_writes_are_not_taken_for_those_under_way(
     place: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -613,6 +626,7 @@ def test_bytes_that_another_version_writes_are_not_taken_for_those_under_way(
     assert place.json(*asked, "--again")[0]["state"] == "delivered"
 
 
+@pytest.mark.slow
 def test_a_ledger_that_takes_no_receipt_hides_no_outcome_and_sends_nothing_more(
     place: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -644,6 +658,7 @@ def test_of_several_destinations_one_is_named_that_gets_it_again_or_has_it(place
     assert place.json("deliver", "--export", "1", "--to", "adviser", "--arrived")[0]["state"] == "delivered"
 
 
+@pytest.mark.slow
 def test_a_place_that_is_changed_is_not_searched_for_what_lies_at_the_old_one(
     place: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,7 +109,9 @@ def test_differences_are_never_applied_twice(tmp_path: Path) -> None:
     config = configured(tmp_path)
     for name, text in (("1", "client C1 Uno"), ("2", "client C1 Due"), ("3", "client C1 Uno")):
         still(drop(tmp_path / "drops", name, sections=f"axis section name\n{text}"))
-    assert [result.state for result in taken(config)] == ["applied", "applied", "known"]
+    results = taken(config)
+    # The third wanted something, and it is not in force: a person looks.
+    assert [(result.state, result.exit_code) for result in results] == [("applied", 0), ("applied", 0), ("known", 3)]
     assert row(tmp_path, "sections", section="C1")["name"] == "Due"
     assert done(tmp_path) == ["1", "2", "3"]
 
@@ -281,6 +283,23 @@ def test_no_name_of_a_drop_keeps_it_or_those_after_it_from_being_taken(name: byt
     json.dumps([result.as_dict() for result in results], ensure_ascii=False).encode()
     assert all(Path(path).is_file() for result in results for path in result.error_files)
     assert [path.name for path in (tmp_path / "drops").iterdir()] == ["done"]
+
+
+def test_a_link_is_not_followed_to_what_its_maker_may_not_read(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    secret = tmp_path / "secret.csv"
+    secret.write_text("axis,section,name\nclient,,hush\n")
+    (tmp_path / "drops" / "sections.csv").symlink_to(secret)
+    folder = drop(tmp_path / "drops", "inside", axes="axis name\nclient One")
+    (folder / "sections.csv").symlink_to(secret)
+    os.utime(secret, (1, 1))
+    os.utime(tmp_path / "drops" / "sections.csv", (1, 1), follow_symlinks=False)
+    still(folder)
+    results = taken(config)
+    assert [(result.state, "this is a link" in str(result.said)) for result in results] == [("refused", True)] * 2
+    told = [path.read_text() for path in tmp_path.rglob("*.errors.csv")]
+    assert len(told) == 2
+    assert not any("hush" in text for text in told)
 
 
 def test_a_link_that_leads_nowhere_is_refused_and_stops_no_other(tmp_path: Path) -> None:

@@ -171,6 +171,7 @@ def test_there_is_no_way_back_to_a_version_that_is_not_there(tmp_path: Path) -> 
             rollback(home / "reference", number, on=ON)
 
 
+@pytest.mark.slow
 def test_where_the_pointer_was_put_back_by_hand_no_version_is_lost(tmp_path: Path) -> None:
     home = company(tmp_path).parent
     for name in ("C7", "C8", "C9"):

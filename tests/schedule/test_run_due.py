@@ -81,6 +81,7 @@ def test_after_a_downtime_it_is_caught_up_once_for_the_last_moment(place: Instal
     assert place.export()["number"] is None
 
 
+@pytest.mark.slow
 def test_without_a_first_day_nothing_of_the_past_is_due(place: Installation) -> None:
     place.configure(EXPORTS)
     assert turns(at(place, "2026-06-01T00:00")) == []
@@ -88,6 +89,7 @@ def test_without_a_first_day_nothing_of_the_past_is_due(place: Installation) -> 
     assert turns(at(place, "2026-06-01T00:00")) == [("other", "2026-05-31T18:00", 1, "done")]
 
 
+@pytest.mark.slow
 def test_the_month_before_ends_before_the_day(place: Installation) -> None:
     said = (
         EXPORTS.replace("last_day_of_month", "first_day_of_month") + 'through = "previous_month"\nsince = 2026-02-01\n'
@@ -107,6 +109,7 @@ def _export(place: Installation) -> dict[str, Any]:
     return rows[-1]
 
 
+@pytest.mark.slow
 def test_what_fails_stays_due_and_keeps_no_other_back(place: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     place.configure(
         EXPORTS
@@ -179,6 +182,7 @@ def test_orders_of_before_the_first_day_never_go_out(place: Installation) -> Non
     assert place.names(bank) == []
 
 
+@pytest.mark.slow
 def test_a_payment_file_that_does_not_arrive_keeps_the_schedule_due(place: Installation) -> None:
     place.configure(PAYMENTS, bank='by = "folder"\npath = "/nowhere/at/all"\nattempts = 1')
     place.pay()
@@ -290,6 +294,7 @@ def test_payments_of_an_entity_that_nobody_knows_are_no_success(place: Installat
     assert (turn["outcome"], "knows no legal entity FR1" in turn["said"][0]) == ("failed", True)
 
 
+@pytest.mark.slow
 def test_a_bank_that_another_process_serves_is_no_fault_where_nothing_waits(place: Installation) -> None:
     place.configure(PAYMENTS, bank=f'by = "folder"\npath = "{_bank(place)}"')
     place.pay()
@@ -306,6 +311,7 @@ def test_a_calendar_that_nobody_knows_keeps_no_other_schedule_back(place: Instal
     assert "there is no calendar XX" in done["schedules"][0]["said"][0]
 
 
+@pytest.mark.slow
 def test_an_order_that_is_caught_up_is_of_today(place: Installation) -> None:
     """A bank takes no payment of yesterday; the order is still called after the day that it was due."""
     place.configure(PAYMENTS + "make_order = true\ncutoff_days = 1\n", bank=f'by = "folder"\npath = "{_bank(place)}"')
