@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,19 @@ def events(result: Result) -> list[dict[str, Any]]:
 
 def json_of(*arguments: str, env: dict[str, str] | None = None) -> Result:
     return CliRunner().invoke(main, ["--log-format", "json", *arguments], env=env)
+
+
+@pytest.fixture(autouse=True)
+def _loggers_as_at_the_start() -> Iterator[None]:
+    """A server that another test has started in this process has set up uvicorn's loggers for good."""
+    loggers = [logging.getLogger(name) for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")]
+    before = [(one, one.handlers, one.propagate, one.level, one.disabled) for one in loggers]
+    for one in loggers:
+        one.handlers, one.propagate, one.disabled = [], True, False
+        one.setLevel(logging.NOTSET)
+    yield
+    for one, one.handlers, one.propagate, level, one.disabled in before:
+        one.setLevel(level)
 
 
 @pytest.fixture
