@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.delivery.parcel import UPLOADED, Receipt, folder_for
 from pipeline.errors import DeliveryError, TryAgainError, UnclearError
+from pipeline.ledger.disk import make_durable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,11 +71,11 @@ class FolderChannel:
         else:
             _copy(file, hidden)
             # Its name, too, is on disk before that is written down: a name that is gone says that it was taken.
-            _sync(folder)
+            make_durable(folder)
             steps.say(file.name, UPLOADED)
             # A rename, not a link: that the hidden name is gone then says that the file was there.
             hidden.rename(path)
-            _sync(folder)
+            make_durable(folder)
         steps.arrived(Receipt(file.name, str(path), file.size, file.sha256, datetime.now(UTC), said))
 
 
@@ -96,11 +97,3 @@ def _demand_same(path: Path, file: ParcelFile) -> None:
             where=str(path),
             mend="move it away, then `lettrage deliver`: a file of a receiver is never replaced",
         )
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,20 +9,19 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from pipeline.delivery import tls
-from pipeline.delivery.carry import Place, carry, waiting
-from pipeline.delivery.parcel import folder_for
+from pipeline.delivery.carry import ServerChannel
 from pipeline.errors import DeliveryError, TryAgainError
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from pipeline.delivery.parcel import Parcel, Steps
+    from pipeline.delivery.carry import FileServer
     from pipeline.settings.destinations import FtpsDestination
     from pipeline.settings.secrets import Secrets
 
-_PORT = 21
 _BLOCK = 64 * 1024
 #: seconds that the end of a transfer's TLS is waited for; some servers never say it
 _GOODBYE = 5.0
@@ -30,24 +29,18 @@ _NOT_KNOWN = ("500", "501", "502", "504")
 _NO_ROOM = ("452", "552")
 
 
-class FtpsChannel:
-    """Writes under a hidden name, compares the size, then renames; never onto another file."""
+class FtpsChannel(ServerChannel):
+    """Carries files by FTP over TLS: see `ServerChannel`."""
+
+    scheme, usual_port = "ftps", 21
 
     def __init__(self, destination: FtpsDestination, secrets: Secrets) -> None:
-        self._destination, self._secrets = destination, secrets
-        self.folder = destination.folder
+        super().__init__(destination)
+        self._server, self._secrets = destination, secrets
 
-    def deliver(self, parcel: Parcel, steps: Steps) -> None:
-        """Carries what has no receipt yet: see `Channel.deliver`."""
-        if not waiting(parcel, steps):
-            return
-        folder = folder_for(parcel, self.folder)
-        with _connected(self._destination, self._secrets) as session:
-            carry(parcel, steps, Place(session, folder, self._address, self._destination.verify))
-
-    def _address(self, path: str) -> str:
-        port = "" if self._destination.port == _PORT else f":{self._destination.port}"
-        return f"ftps://{self._destination.host}{port}/{path}"
+    def connected(self) -> AbstractContextManager[FileServer]:
+        """Opens a connection to the server whose certificate is verified."""
+        return _connected(self._server, self._secrets)
 
 
 class _Ftp(ftplib.FTP_TLS):

@@ -7,19 +7,22 @@ rename takes it away. From these two every attempt knows how far the one before 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
-from pipeline.delivery.parcel import UPLOADED, Receipt
+from pipeline.delivery.parcel import UPLOADED, Receipt, folder_for
 from pipeline.errors import DeliveryError, TryAgainError, UnclearError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path, PurePosixPath
 
     from pipeline.delivery.parcel import Parcel, ParcelFile, Steps
+    from pipeline.settings.destinations import FtpsDestination, SftpDestination
 
 #: bytes that are written again where an upload is gone on with: a server may have cut what came last
 _SAFETY = 32 * 1024
@@ -65,6 +68,33 @@ class Place:
     def path(self, name: str) -> str:
         """The path of a name there."""
         return str(self.folder / name)
+
+
+class ServerChannel(ABC):
+    """Writes under a hidden name, compares, then renames; never onto another file. A subclass says how one connects."""
+
+    scheme: ClassVar[str]
+    usual_port: ClassVar[int]
+
+    def __init__(self, destination: SftpDestination | FtpsDestination) -> None:
+        self._destination = destination
+        self.folder = destination.folder
+
+    @abstractmethod
+    def connected(self) -> AbstractContextManager[FileServer]:
+        """Opens a connection. Raises: what a `Channel` raises."""
+
+    def deliver(self, parcel: Parcel, steps: Steps) -> None:
+        """Carries what has no receipt yet: see `Channel.deliver`."""
+        if not waiting(parcel, steps):
+            return
+        folder = folder_for(parcel, self.folder)
+        with self.connected() as server:
+            carry(parcel, steps, Place(server, folder, self._address, self._destination.verify))
+
+    def _address(self, path: str) -> str:
+        port = "" if self._destination.port == self.usual_port else f":{self._destination.port}"
+        return f"{self.scheme}://{self._destination.host}{port}/{path}"
 
 
 def waiting(parcel: Parcel, steps: Steps) -> list[ParcelFile]:

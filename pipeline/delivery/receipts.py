@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from pipeline.ledger import chain
+from pipeline.ledger.reading import stored_frame
 from pipeline.sql import Session
 from schemas import STORED
 from schemas.table import columns, validate
@@ -23,19 +24,7 @@ SAID = "a person says that it has arrived"
 
 def receipts(store: Store) -> pl.DataFrame:
     """Every file that a receiver has got, as the ledger has it: the columns of schemas.store.Deliveries, in order."""
-    store.verify(["deliveries"])
-    files = store.files("deliveries")
-    if not files:
-        return pl.DataFrame(schema=_schema())
-    rows = pl.scan_parquet(
-        files,
-        schema=_schema(),
-        missing_columns="insert",
-        extra_columns="ignore",
-        hive_partitioning=False,
-        glob=False,
-    )
-    return rows.collect().sort("sequence")
+    return stored_frame(store, "deliveries").sort("sequence")
 
 
 def record(store: Store, rows: Sequence[dict[str, Any]]) -> int:

@@ -26,10 +26,11 @@ from pipeline.exports.known import attach_known
 from pipeline.exports.profile import Profile, load_profile
 from pipeline.exports.record import Figures, Request, cancel, exports
 from pipeline.exports.render import Sums
-from pipeline.exports.write import File, Files, Group, Sink, file_name, safe_name, sync_folder, write_payments
+from pipeline.exports.write import File, Files, Group, Sink, file_name, safe_name, write_payments
 from pipeline.exports.write_pain001 import Debtor, identifiers, write_pain001
 from pipeline.ledger import chain
 from pipeline.ledger.as_of import NOW, AsOf
+from pipeline.ledger.disk import make_durable
 from pipeline.ledger.reading import axes, ledger_session
 from pipeline.sql import identifier
 from schemas.currencies import MINOR_UNITS
@@ -326,7 +327,7 @@ def export_order(store: Store, *, order: str, out: Path) -> list[File]:
         else:
             write_payments(loaded, payments, facts, sinks[0])
         made = [sinks[0].put()]
-        sync_folder(out)
+        make_durable(out)
     return made
 
 
@@ -488,7 +489,7 @@ def _put(sinks: list[Sink], out: Path, number: int) -> list[File]:
     """Gives the files of a recorded export their names. Raises: ExportError, for they can be written anew."""
     try:
         put = [sink.put() for sink in sinks]
-        sync_folder(out)
+        make_durable(out)
     except OSError as error:
         raise ExportError(
             f"export {number} is recorded, its files could not be written ({error.strerror or error})",

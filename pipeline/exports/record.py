@@ -18,6 +18,7 @@ import polars as pl
 from pipeline.errors import ExportError, UsageError
 from pipeline.ledger import chain
 from pipeline.ledger.as_of import AsOf
+from pipeline.ledger.reading import stored_frame
 from pipeline.sql import Session
 from schemas import STORED
 from schemas.table import columns, validate
@@ -86,7 +87,7 @@ def order_of(number: int) -> str:
 
 def next_number(store: Store) -> int:
     """The number after that of the last export."""
-    return 1 + _highest(_exports(store), "export_number")
+    return 1 + _highest(stored_frame(store, "exports"), "export_number")
 
 
 def record(store: Store, request: Request, figures: Figures, files: list[File], entries: pl.DataFrame) -> None:
@@ -126,7 +127,7 @@ def commit(
         row = {
             "run": request.run,
             "as_of_on": request.as_of_on,
-            "sequence": 1 + _highest(_exports(writer.store), "sequence"),
+            "sequence": 1 + _highest(stored_frame(writer.store, "exports"), "sequence"),
             "export_number": request.number,
             "export_status": RECORDED,
             "profile": request.profile,
@@ -159,7 +160,7 @@ def cancel(store: Store, number: int) -> None:
                 f"export {number} is cancelled already",
                 mend="its entries are free: the next export of its profile takes them",
             )
-        row |= {"sequence": 1 + _highest(_exports(writer.store), "sequence"), "export_status": CANCELLED}
+        row |= {"sequence": 1 + _highest(stored_frame(writer.store, "exports"), "sequence"), "export_status": CANCELLED}
         writer.write("exports", _rows([row]))
         said = {"lettrage.cancelled_export": str(number)}
         chain.commit(writer, session, what="cancelled", run=None, metadata=said)
@@ -167,7 +168,7 @@ def cancel(store: Store, number: int) -> None:
 
 def record_of(store: Store, number: int) -> dict[str, Any]:
     """The record of an export as it stands. Raises: UsageError where there is none of that number."""
-    rows = _exports(store).filter(export_number=number).sort("sequence")
+    rows = stored_frame(store, "exports").filter(export_number=number).sort("sequence")
     if rows.is_empty():
         raise UsageError(f"there is no export {number}", mend="see `lettrage exports`")
     return rows.row(-1, named=True)
@@ -230,7 +231,7 @@ def by_year(totals: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def exports(store: Store) -> pl.DataFrame:
     """The exports as they stand: a row an export, by number."""
-    latest = _exports(store).sort("sequence").group_by("export_number", maintain_order=True).last()
+    latest = stored_frame(store, "exports").sort("sequence").group_by("export_number", maintain_order=True).last()
     return latest.select(
         "export_number",
         "export_status",
@@ -250,7 +251,7 @@ def exports(store: Store) -> pl.DataFrame:
 
 def destinations(store: Store) -> pl.DataFrame:
     """The destinations that the profiles of exports in force named: a row an (export_number, destination)."""
-    latest = _exports(store).sort("sequence").group_by("export_number", maintain_order=True).last()
+    latest = stored_frame(store, "exports").sort("sequence").group_by("export_number", maintain_order=True).last()
     named = pl.col("definition").str.json_path_match("$.profile.destinations").str.json_decode(pl.List(pl.String))
     return (
         latest.filter(pl.col("export_status") == RECORDED)
@@ -261,26 +262,6 @@ def destinations(store: Store) -> pl.DataFrame:
         .unique(maintain_order=False)
         .sort("export_number", "destination")
     )
-
-
-def _exports(store: Store) -> pl.DataFrame:
-    """The rows of exports; what was validated when it was written is not validated again.
-
-    A column that an older version did not write is null.
-    """
-    store.verify(["exports"])
-    files = store.files("exports")
-    if not files:
-        return pl.DataFrame(schema=_schema())
-    rows = pl.scan_parquet(
-        files,
-        schema=_schema(),
-        missing_columns="insert",
-        extra_columns="ignore",
-        hive_partitioning=False,
-        glob=False,
-    )
-    return rows.collect()
 
 
 def _rows(rows: list[dict[str, Any]]) -> pl.DataFrame:

@@ -115,15 +115,6 @@ class Sink:
                 self._path.unlink(missing_ok=True)
 
 
-def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @dataclass(frozen=True)
 class Group:
     """Lines that go into files of their own: all of them, or those of a fiscal year, month or journal.

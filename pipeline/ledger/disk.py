@@ -139,7 +139,7 @@ class Disk:
 
     def finish(self, path: Path, name: str) -> None:
         """Gives a file that was begun its name, once its content is on the disk. Raises: OSError."""
-        _fsync(path)
+        make_durable(path)
         path.replace(self.root / name)
 
     def put(self, name: str, content: bytes) -> None:
@@ -152,7 +152,7 @@ class Disk:
         except OSError:
             path.unlink(missing_ok=True)
             raise
-        _fsync(self.root / folder)
+        make_durable(self.root / folder)
 
     def durable(self, names: Iterable[str], *, content: bool = False) -> None:
         """Makes the names of files last, their folders up to the store's own parent; with `content` what they hold too.
@@ -163,10 +163,10 @@ class Disk:
         for name in names:
             path = self.root / name
             if content:
-                _fsync(path)
+                make_durable(path)
             folders |= {self.root / parent for parent in Path(name).parents}
         for folder in sorted(folders, reverse=True):  # what is inside first
-            _fsync(folder)
+            make_durable(folder)
 
     def remove(self, names: Iterable[str]) -> None:
         """Removes files; one that is gone already is as good."""
@@ -178,7 +178,7 @@ class Disk:
         folder, _, last = name.rpartition("/")
         aside = f"{folder}/torn-{last}-{uuid.uuid4().hex[:8]}"
         (self.root / name).replace(self.root / aside)
-        _fsync(self.root / folder)
+        make_durable(self.root / folder)
         return aside
 
     @contextmanager
@@ -229,7 +229,7 @@ class Disk:
         missing = [path for path in (self.root, *self.root.parents) if not path.exists()]
         self.root.mkdir(parents=True, exist_ok=True)
         for path in missing:
-            _fsync(path.parent)
+            make_durable(path.parent)
 
     def is_lock(self, name: str) -> bool:
         """Whether a file is the place's lock."""
@@ -256,7 +256,8 @@ def _size(entry: os.DirEntry[str], name: str) -> dict[str, int]:
         return {}
 
 
-def _fsync(path: Path) -> None:
+def make_durable(path: Path) -> None:
+    """Makes a file's content durable, or the names in a folder."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from pipeline.errors import UsageError
 from pipeline.ledger.as_of import NOW
 from pipeline.sql import Session, files_read, identifier
@@ -100,6 +102,22 @@ def stored_rows(store: Store, kind: str, *, first: int | None = None, last: int 
     limits = [f"run >= {int(first)}"] if first is not None and has_run else []
     limits += [f"run <= {int(last)}"] if last is not None and has_run else []
     return rows + (f" where {' and '.join(limits)}" if limits else "")
+
+
+def stored_frame(store: Store, kind: str) -> pl.DataFrame:
+    """Every row of a kind that no SQL is needed for, with the columns of its model, once its files are held to digests.
+
+    What was validated when it was written is not validated again; a column that an older version did not write is null.
+    """
+    schema = {column.name: column.polars_type for column in columns(STORED[kind])}
+    store.verify([kind])
+    files = store.files(kind)
+    if not files:
+        return pl.DataFrame(schema=schema)
+    rows = pl.scan_parquet(
+        files, schema=schema, missing_columns="insert", extra_columns="ignore", hive_partitioning=False, glob=False
+    )
+    return rows.collect()
 
 
 def rows_of_files(kind: str, files: list[str]) -> str:

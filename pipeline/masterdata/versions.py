@@ -17,6 +17,7 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from pipeline.errors import InputError, RunError, StoreBusyError, UsageError
+from pipeline.ledger.disk import make_durable
 from pipeline.stage.reference import read_as_given
 from pipeline.stage.reference_place import CURRENT, VERSIONS, tables_in_force, version_in_force, version_name
 from schemas import REFERENCE
@@ -143,7 +144,7 @@ def _put(directory: Path, about: Mapping[str, Any], fill: Callable[[Path], None]
     versions = directory / VERSIONS
     try:
         versions.mkdir(exist_ok=True)
-        _sync_folder(directory)
+        make_durable(directory)
         before = version_in_force(directory)
         numbers = [int(path.name) for path in versions.iterdir() if path.name.isdigit()]
         number = max([before or 0, *numbers]) + 1
@@ -156,15 +157,15 @@ def _put(directory: Path, about: Mapping[str, Any], fill: Callable[[Path], None]
         made_at = datetime.now(UTC).isoformat(timespec="seconds")
         said = {"follows": before, "made_at": made_at, **about}
         _write(unfinished / ABOUT, (json.dumps(said, ensure_ascii=False, indent=2) + "\n").encode())
-        _sync_folder(unfinished)
+        make_durable(unfinished)
         # Held to the rules of every reference once more, as the next run will read it.
         read_as_given(unfinished)
         unfinished.rename(versions / version_name(number))
-        _sync_folder(versions)
+        make_durable(versions)
         pointer = directory / f"{_UNFINISHED}{CURRENT}"
         _write(pointer, f"{version_name(number)}\n".encode())
         pointer.replace(directory / CURRENT)
-        _sync_folder(directory)
+        make_durable(directory)
     except OSError as error:
         raise RunError(
             f"the next version could not be written ({error.strerror or error})",
@@ -189,12 +190,3 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -284,7 +284,7 @@ def test_an_export_whose_files_could_not_be_named_is_told_as_recorded(
     def full(*_: Any) -> Any:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pipeline.exports.export.sync_folder", full)
+    monkeypatch.setattr("pipeline.exports.export.make_durable", full)
     job = finished(Worker(opened, working(company)), opened, queued(opened, EXPORT, EXPORTED).job)
     assert job.problem is None
     assert job.result is not None
