@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -180,19 +181,27 @@ class Session:
         memory_limit: str | None = None,
         threads: int | None = None,
     ) -> None:
-        self._spill = tempfile.TemporaryDirectory(prefix="lettrage-")
-        self.con = duckdb.connect(":memory:")
         self._kinds: dict[str, str] = {}
+        with ExitStack() as opened:
+            spill = opened.enter_context(tempfile.TemporaryDirectory(prefix="lettrage-"))
+            self.con = opened.enter_context(duckdb.connect(":memory:"))
+            self._set_up(directories, spill, memory_limit, threads)
+            # What was refused is put away at once; from here on it is close() that does it.
+            self._opened = opened.pop_all()
+
+    def _set_up(
+        self, directories: Iterable[Path], spill: str, memory_limit: str | None, threads: int | None
+    ) -> None:
         places = [str(Path(directory).resolve()) for directory in directories]
         # A name that read_parquet is given as a pattern is held to the directories as it is written.
         allowed = list(dict.fromkeys([*places, *(_pattern(place) for place in places)]))
         settings: list[tuple[str, Any]] = [
-            ("allowed_directories", [*allowed, self._spill.name]),
+            ("allowed_directories", [*allowed, spill]),
             ("autoinstall_known_extensions", False),
             ("autoload_known_extensions", False),
             ("allow_community_extensions", False),
             ("allow_persistent_secrets", False),
-            ("temp_directory", self._spill.name),
+            ("temp_directory", spill),
             ("python_enable_replacements", False),
             ("preserve_insertion_order", False),
             ("enable_progress_bar", False),
@@ -210,8 +219,7 @@ class Session:
 
     def close(self) -> None:
         """Drops every table and the files that they were spilled to."""
-        self.con.close()
-        self._spill.cleanup()
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self
