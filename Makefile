@@ -134,7 +134,7 @@ bench-day: install ## Measure a day's batch on an empty ledger and on a large on
 
 .PHONY: lock
 lock: install ## Compile requirements/*.txt; ARGS=--upgrade takes newer versions
-	$(COMPILE) $(ARGS) --extra lineage --extra s3 --extra serve --output-file requirements/lock.txt
+	$(COMPILE) $(ARGS) --extra cluster --extra lineage --extra s3 --extra serve --output-file requirements/lock.txt
 	$(COMPILE) $(ARGS) --extra dev --output-file requirements/dev.txt
 	$(COMPILE) $(ARGS) --extra dev --resolution lowest-direct --output-file requirements/oldest.txt
 	echo "apache-airflow>=3.3,<4" | $(COMPILING) - $(ARGS) --output-file requirements/airflow.txt
