@@ -36,7 +36,7 @@ from pipeline.ledger.disk import is_unfinished
 from pipeline.ledger.place import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from pipeline.ledger.place import Place
@@ -82,6 +82,16 @@ class Segment:
             raise StoreError("the log names a file that is no segment", where=name, mend=_MEND_READ)
         kind, first, last, digest = found.groups()
         return cls(name, size, kind, int(first), int(last or first), digest if len(digest) == _SHA256 else None)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A segment that is on the disk and that no commit names yet. schema: its columns and their types."""
+
+    name: str
+    size: int
+    rows: int
+    schema: pa.Schema
 
 
 class Store:
@@ -284,31 +294,27 @@ class Writer:
 
         runs: the first and last run whose rows they are; the next run's where it is not given. row_group: rows.
         """
-        place = self.store.place
-        first, last = runs or (self.store.run + 1, self.store.run + 1)
-        try:
-            path = place.begin(f"kind={kind}")
-        except OSError as error:
-            raise _cannot_write(kind, error, place.at(f"kind={kind}")) from None
-        try:
-            if isinstance(data, pl.DataFrame):
-                data.write_parquet(path, compression="zstd", row_group_size=row_group)
-            else:
-                data.write_parquet(str(path), compression="zstd", row_group_size=row_group)
-            with pq.ParquetFile(path) as segment:
-                rows = int(segment.metadata.num_rows)
-                schema = segment.schema_arrow
-            if rows:
-                self._take_fields(kind, schema)
-                size = path.stat().st_size
-                name = self._name(f"kind={kind}/{first:08d}-{last:08d}-{_digest(path)}")
-                place.finish(path, name)
-                self._added[name] = (size, rows)
-        except (OSError, pa.ArrowException, pl.exceptions.PolarsError, duckdb.IOException) as error:
-            raise _cannot_write(kind, error, str(path)) from None
-        finally:
-            path.unlink(missing_ok=True)
-        return rows
+        written = write_segment(
+            self.store.place,
+            kind,
+            data,
+            runs=runs or (self.store.run + 1, self.store.run + 1),
+            row_group=row_group,
+            taken=self._added,
+        )
+        if written is None:
+            return 0
+        self.take([written])
+        return written.rows
+
+    def take(self, segments: Iterable[Written]) -> None:
+        """Has the next commit name segments that were written by `write_segment`, here or on another machine.
+
+        Raises: StoreError where a column has not the type that it has elsewhere.
+        """
+        for written in segments:
+            self._take_fields(_kind_of(written.name), written.schema)
+            self._added[written.name] = (written.size, written.rows)
 
     def written(self, kind: str) -> list[str]:
         """What to open to read what this writer has written of a kind and not committed."""
@@ -446,12 +452,6 @@ class Writer:
             named |= _recently_retired(self.store)
         place.remove(name for name in strangers if name not in named)
 
-    def _name(self, stem: str) -> str:
-        """A name for a segment; a second one of the same rows in the same commit is told by a number."""
-        count = sum(name.startswith(stem) for name in self._added)
-        number = f"{self.store.place.writer_mark}{count + 1 if count else ''}"
-        return f"{stem}-{number}.parquet" if number else f"{stem}.parquet"
-
     def _take_fields(self, kind: str, schema: pa.Schema) -> None:
         self._columns.setdefault(kind, {}).update(dict.fromkeys(schema.names))
         for field in schema:
@@ -580,6 +580,49 @@ class Writer:
             if table.version() != version + 1:
                 raise CommitFailedError("a commit came in between")
         return table
+
+
+def write_segment(
+    place: Place,
+    kind: str,
+    data: duckdb.DuckDBPyRelation | pl.DataFrame,
+    *,
+    runs: tuple[int, int],
+    row_group: int = _ROW_GROUP,
+    taken: Collection[str] = (),
+) -> Written | None:
+    """Writes rows of a kind to a place, in the order in which they come; None where there are none.
+
+    No reader sees them before a writer has taken them and committed. runs: the first and last run whose rows they are.
+    taken: names that are given. Raises: StoreError where the place cannot be written.
+    """
+    first, last = runs
+    try:
+        path = place.begin(f"kind={kind}")
+    except OSError as error:
+        raise _cannot_write(kind, error, place.at(f"kind={kind}")) from None
+    try:
+        if isinstance(data, pl.DataFrame):
+            data.write_parquet(path, compression="zstd", row_group_size=row_group)
+        else:
+            data.write_parquet(str(path), compression="zstd", row_group_size=row_group)
+        with pq.ParquetFile(path) as segment:
+            rows = int(segment.metadata.num_rows)
+            schema = segment.schema_arrow
+        if not rows:
+            return None
+        size = path.stat().st_size
+        stem = f"kind={kind}/{first:08d}-{last:08d}-{_digest(path)}"
+        # A second one of the same rows in the same commit is told by a number.
+        count = sum(name.startswith(stem) for name in taken)
+        number = f"{place.writer_mark}{count + 1 if count else ''}"
+        name = f"{stem}-{number}.parquet" if number else f"{stem}.parquet"
+        place.finish(path, name)
+    except (OSError, pa.ArrowException, pl.exceptions.PolarsError, duckdb.IOException) as error:
+        raise _cannot_write(kind, error, str(path)) from None
+    finally:
+        path.unlink(missing_ok=True)
+    return Written(name, size, rows, schema)
 
 
 def _load(place: Place, version: int | None) -> DeltaTable:
