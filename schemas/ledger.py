@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import pandera.polars as pa
+from typing import TYPE_CHECKING
+
 import polars as pl
 
 from schemas.table import Table, field
@@ -18,6 +19,14 @@ from schemas.terms import (
     Side,
 )
 
+if TYPE_CHECKING:
+    from pandera.polars import PolarsData
+
+
+def one_side(lines: PolarsData) -> pl.LazyFrame:
+    """Exactly one of debit and credit is 0."""
+    return lines.lazyframe.select((pl.col("debit") == 0) != (pl.col("credit") == 0))
+
 
 class EntryKey(Table):
     """What names an entry: its number counts 1, 2, 3… per legal entity, journal code and fiscal year."""
@@ -28,7 +37,11 @@ class EntryKey(Table):
     entry_number: pl.Int64 = field("1, 2, 3… without a gap", ge=1)
 
 
-class EntryLines(Table, key=("legal_entity", "journal_code", "fiscal_year", "entry_number", "line_number")):
+class EntryLines(
+    Table,
+    key=("legal_entity", "journal_code", "fiscal_year", "entry_number", "line_number"),
+    checks=(one_side,),
+):
     """A row a line of an entry. Guarantees: every entry balances, in one legal entity; posted lines never change."""
 
     run: pl.Int64 = field("the run that posted it", ge=1)
@@ -60,24 +73,13 @@ class EntryLines(Table, key=("legal_entity", "journal_code", "fiscal_year", "ent
     expense_type: str = field("that expense's type", required=False)
     vat_code: str = field("VAT code, on VAT lines", required=False)
     label: str = field("label of the expense, else of the document")
-    axes: str | None = pa.Field(
-        alias=r"^axis_[a-z][a-z0-9_]{0,29}$",
-        regex=True,
-        nullable=True,
-        description="section of the charge line on the axis; a column for each axis ever used",
+    axes: str | None = field(
+        "section of the charge line on the axis; a column for each axis ever used",
+        required=False,
+        pattern=r"^axis_[a-z][a-z0-9_]{0,29}$",
     )
     lettering: str = field("today's lettering of the line, on employee lines", required=False)
     lettered_on: pl.Date = field("the day of that lettering", required=False)
-
-    class Config:
-        strict = True
-        coerce = False
-
-    @pa.dataframe_check
-    @classmethod
-    def one_side(cls, lines: pa.PolarsData) -> pl.LazyFrame:
-        """Exactly one of debit and credit is 0."""
-        return lines.lazyframe.select((pl.col("debit") == 0) != (pl.col("credit") == 0))
 
 
 class Letterings(Table, key=("legal_entity", "employee", "lettering")):

@@ -6,7 +6,6 @@ Where a key can come again, the row of the highest run counts; of the open findi
 
 from __future__ import annotations
 
-import pandera.polars as pa
 import polars as pl
 
 from schemas import ledger
@@ -14,7 +13,11 @@ from schemas.table import Table, field
 from schemas.terms import Amount, DocumentKind, Instant, Journal, Role, Rule, Side
 
 
-class EntryLines(Table, key=("legal_entity", "journal_code", "fiscal_year", "entry_number", "line_number")):
+class EntryLines(
+    Table,
+    key=("legal_entity", "journal_code", "fiscal_year", "entry_number", "line_number"),
+    checks=(ledger.one_side,),
+):
     """A row a line of an entry, as it was posted; its lettering is a mark of its own."""
 
     run: pl.Int64 = field("the run that posted it", ge=1)
@@ -47,18 +50,11 @@ class EntryLines(Table, key=("legal_entity", "journal_code", "fiscal_year", "ent
     vat_code: str = field("VAT code, on VAT lines", required=False)
     label: str = field("label of the expense, else of the document")
     payment_method: str = field("the company method, in the company-paid journal", required=False)
-    axes: str | None = pa.Field(
-        alias=r"^axis_[a-z][a-z0-9_]{0,29}$",
-        regex=True,
-        nullable=True,
-        description="section of the charge line on the axis",
+    axes: str | None = field(
+        "section of the charge line on the axis",
+        required=False,
+        pattern=r"^axis_[a-z][a-z0-9_]{0,29}$",
     )
-
-    @pa.dataframe_check
-    @classmethod
-    def one_side(cls, lines: pa.PolarsData) -> pl.LazyFrame:
-        """Exactly one of debit and credit is 0."""
-        return lines.lazyframe.select((pl.col("debit") == 0) != (pl.col("credit") == 0))
 
 
 class Letterings(Table, key=("legal_entity", "employee", "lettering")):

@@ -1,23 +1,34 @@
-"""What a table model is: pandera's, with a key and a form for each column, so that all else can be made from it.
+"""What a table model is: a key and a form for each column, so that all else can be made from it.
 
 Casts, empty tables, the data dictionary and the checks of what a stage returns are all made from the models; nothing
-else in the project says what columns a table has.
+else in the project says what columns a table has. What checks frames is pandera's, made of a model when one is first
+held to it: to load pandera costs what all of `lettrage status` may, and that holds no frame to anything.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, get_type_hints
 
-import pandera.polars as pa
 import polars as pl
-from pandera.errors import SchemaErrors
 
 from pipeline.errors import InvariantError
+from schemas.terms import Amount, ExchangeRate, Instant, Percent, Rate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import pandera.polars as pa
+
+    #: what a table as a whole is held to: pandera's data in, a column of booleans out
+    Check: TypeAlias = Callable[[pa.PolarsData], pl.LazyFrame]
 
 _KEYS: dict[type, tuple[str, ...]] = {}
+_CHECKS: dict[type, tuple[Check, ...]] = {}
+# What was made of the models.
+_COLUMNS: dict[type, list[Column]] = {}
+_CHECKED: dict[type, type[pa.DataFrameModel]] = {}
 
 
 class Form(StrEnum):
@@ -67,6 +78,21 @@ _POLARS: dict[Form, pl.DataType] = {
 }
 
 
+#: what an annotation of a model says
+_FORMS: dict[Any, Form] = {
+    str: Form.TEXT,
+    bool: Form.BOOLEAN,
+    pl.Int32: Form.INTEGER,
+    pl.Int64: Form.BIGINT,
+    pl.Date: Form.DATE,
+    Instant: Form.TIMESTAMP,
+    Amount: Form.AMOUNT,
+    ExchangeRate: Form.EXCHANGE_RATE,
+    Rate: Form.RATE,
+    Percent: Form.PERCENT,
+}
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of a model: its form, whether it must be filled, what it means, and the values of an enum."""
@@ -88,16 +114,35 @@ class Column:
         return _POLARS[self.form]
 
 
-class Table(pa.DataFrameModel):
-    """The base of every model: `class Expenses(Table, key=("report", "version", "expense"))`."""
+@dataclass(frozen=True)
+class _Field:
+    """What `field` was told."""
 
-    class Config:
-        strict = True
-        coerce = False
+    description: str
+    required: bool
+    values: tuple[str, ...]
+    form: Form | None
+    pattern: str | None
+    checks: Mapping[str, Any]
 
-    def __init_subclass__(cls, key: tuple[str, ...] = (), **kwargs: Any) -> None:
-        _KEYS[cls] = key
-        super().__init_subclass__(**kwargs)  # type: ignore[no-untyped-call]
+
+class Table:
+    """The base of every model: `class Expenses(Table, key=("report", "version", "expense"))`.
+
+    checks: what its rows are held to beside what each column says.
+    """
+
+    def __init_subclass__(cls, key: tuple[str, ...] = (), checks: tuple[Check, ...] = (), **kwargs: Any) -> None:
+        _KEYS[cls], _CHECKS[cls] = key, checks
+        super().__init_subclass__(**kwargs)
+
+    @classmethod
+    def to_schema(cls) -> pa.DataFrameSchema:
+        """The model as pandera has it."""
+        made = _CHECKED.get(cls)
+        if made is None:
+            made = _CHECKED[cls] = _checked(cls)
+        return made.to_schema()
 
 
 def key(model: type[Table]) -> tuple[str, ...]:
@@ -111,46 +156,34 @@ def field(
     required: bool = True,
     values: type[StrEnum] | None = None,
     form: Form | None = None,
+    pattern: str | None = None,
     **checks: Any,
 ) -> Any:
-    """A column: what it means, whether it must be filled, the values it may take, and pandera's checks."""
-    if values is not None:
-        checks["isin"] = [str(value) for value in values]
-    metadata = {"form": form, "values": tuple(str(value) for value in values) if values is not None else ()}
-    return pa.Field(description=description, nullable=not required, metadata=metadata, **checks)
+    """A column: what it means, whether it must be filled, the values it may take, and pandera's checks.
+
+    pattern: of the names of the columns that this one stands for (`axis_<axis>`), there being any number of them.
+    """
+    allowed = () if values is None else tuple(str(value) for value in values)
+    return _Field(description, required, allowed, form, pattern, checks)
 
 
-@cache
 def columns(model: type[Table]) -> list[Column]:
     """The columns of a model, in their order; those that a pattern stands for (`axis_<axis>`) left out."""
-    found = []
-    for name, column in model.to_schema().columns.items():
-        if column.regex:
-            continue
-        about = column.metadata or {}
-        form = about.get("form") or (Form.ENUM if about.get("values") else _form(column.dtype.type))
-        found.append(Column(name, form, not column.nullable, column.description or "", about.get("values", ())))
+    found = _COLUMNS.get(model)
+    if found is None:
+        types = _types(model)
+        found = _COLUMNS[model] = [
+            Column(
+                name,
+                said.form or (Form.ENUM if said.values else _FORMS[types[name]]),
+                said.required,
+                said.description,
+                said.values,
+            )
+            for name, said in _fields(model).items()
+            if said.pattern is None
+        ]
     return found
-
-
-def _form(dtype: Any) -> Form:
-    for form in (Form.AMOUNT, Form.EXCHANGE_RATE, Form.RATE, Form.PERCENT):
-        if dtype == _POLARS[form]:
-            return form
-    simple = {
-        pl.String: Form.TEXT,
-        pl.Int32: Form.INTEGER,
-        pl.Int64: Form.BIGINT,
-        pl.Boolean: Form.BOOLEAN,
-        pl.Date: Form.DATE,
-    }
-    for kind, form in simple.items():
-        if dtype == kind:
-            return form
-    if isinstance(dtype, pl.Datetime) or dtype == pl.Datetime:
-        return Form.TIMESTAMP
-    message = f"no form for {dtype}"
-    raise TypeError(message)
 
 
 def empty(model: type[Table]) -> pl.DataFrame:
@@ -163,8 +196,10 @@ def validate(frame: pl.DataFrame, model: type[Table]) -> pl.DataFrame:
 
     Raises: InvariantError naming the table, and for each column and check what failed and the first values.
     """
+    from pandera.errors import SchemaErrors  # noqa: PLC0415 - as in _checked
+
     try:
-        model.validate(frame, lazy=True)
+        model.to_schema().validate(frame, lazy=True)
     except SchemaErrors as errors:
         said: dict[str, list[str]] = {}
         for case in errors.failure_cases.rows(named=True):
@@ -175,3 +210,41 @@ def validate(frame: pl.DataFrame, model: type[Table]) -> pl.DataFrame:
             mend="this is a fault of lettrage: please report it",
         ) from None
     return frame
+
+
+def _types(model: type[Table]) -> dict[str, Any]:
+    return get_type_hints(model, include_extras=True)
+
+
+def _fields(model: type[Table]) -> dict[str, _Field]:
+    """What a model and those that it is based on say of columns, by name, in their order."""
+    return {name: getattr(model, name) for name in _types(model)}
+
+
+def _checked(model: type[Table]) -> type[pa.DataFrameModel]:
+    """What pandera makes of a model."""
+    import pandera.polars as pa  # noqa: PLC0415 - slow to load, and most commands hold no frame to a model
+
+    def asked(said: _Field) -> Any:
+        checks = {**said.checks, **({"isin": list(said.values)} if said.values else {})}
+        if said.pattern is not None:
+            checks |= {"alias": said.pattern, "regex": True}
+        metadata = {"form": said.form, "values": said.values}
+        return pa.Field(description=said.description, nullable=not said.required, metadata=metadata, **checks)
+
+    def rule(check: Check) -> Any:
+        def held(_: type, data: pa.PolarsData) -> pl.LazyFrame:
+            return check(data)
+
+        held.__name__, held.__doc__ = check.__name__, check.__doc__
+        return pa.dataframe_check(held)
+
+    body: dict[str, Any] = {
+        "__annotations__": _types(model),
+        "__module__": model.__module__,
+        "__doc__": model.__doc__,
+        "Config": type("Config", (), {"strict": True, "coerce": False}),
+        **{name: asked(said) for name, said in _fields(model).items()},
+        **{check.__name__: rule(check) for check in _CHECKS[model]},
+    }
+    return type(model.__name__, (pa.DataFrameModel,), body)
