@@ -1,9 +1,10 @@
 """One run, from raw tables to the ledger: read this file first.
 
-    read ─▶ stage ─▶ post ─▶ pay ─▶ number ─▶ record ─▶ check ─▶ commit
+    read ─▶ stage ─▶ post ─▶ pay ─▶ record ─▶ check ─▶ number ─▶ commit
 
 A run takes one batch of movement tables and the reference tables of the day and adds its entries to the ledger in one
-atomic step (spec §1). Steps are functions from tables to tables in one Session; only reading and committing touch disk.
+atomic step (spec §1). The steps between reading and committing are in steps.py: functions from tables to tables in one
+Session. A batch that memory does not hold is cut by employee and taken part by part (pipeline/partition).
 """
 
 from __future__ import annotations
@@ -11,62 +12,46 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import polars as pl
 import pyarrow as pa
 
-from pipeline.errors import ForbiddenError, InvariantError, RunError
+from pipeline.errors import ForbiddenError
 from pipeline.ledger import chain
-from pipeline.ledger.reading import attach_runs, attach_stored
 from pipeline.ledger.reference import stored_reference
 from pipeline.ledger.store import Store
-from pipeline.pay.pay import pay
-from pipeline.post.post import number_entries, post_documents
-from pipeline.record.record import KINDS, SNAPSHOTS, record, validate_segments
-from pipeline.sql import Session, identifier
+from pipeline.post.post import give_numbers, number_entries, order_entries
+from pipeline.record.record import (
+    NUMBERED,
+    SNAPSHOTS,
+    SUMMED,
+    UNNUMBERED,
+    record_numbered,
+    record_sums,
+    validate_segments,
+)
+from pipeline.sql import Session
 from pipeline.stage.reference import read_reference
-from pipeline.stage.stage import ALL_TABLES, decide_fates, judge, stage_rows
+from pipeline.stage.stage import rows_to_stage
+from pipeline.steps import NO_EXPORT_ORDERS, attach, compute, rows_recorded, sums_held
 from pipeline.tables import RawTable, read_tables
 from pipeline.watch import logs
-from schemas import MOVEMENTS, STORED
-from schemas.currencies import currencies
+from schemas import MOVEMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from pipeline.ledger.store import Writer
-
-#: orders that accounting exports make themselves; a batch brings none
-NO_EXPORT_ORDERS = pl.DataFrame({"payment_order": []}, schema={"payment_order": pl.String})
-
-#: what a run reads of every earlier one; of the entry lines it reads those of the runs that it contra-passes
-_STATE = sorted(
-    set(STORED) - {"entry_lines", "exports", "export_entries", "deliveries", "balances", "seals", "links", "run_times"}
-)
 
 #: files of a kind from which on it is worth a note that they can be merged
 _MANY_FILES = 200
 
-#: what the ledger knows of the batch. What is looked up is a table first: then DuckDB skips what cannot match it
-_KNOWN = (
-    "present_documents",
-    "known_document_runs",
-    "known_documents",
-    "posted_reports",
-    "known_expense_entities",
-    "known_payments",
-    "known_returns",
-)
-
 HERE = Path(__file__).parent
-STAGE = HERE / "stage"
 #: what a commit calls the job that it was made for
 JOB = "lettrage.job"
 #: documents that are named before the rest is only counted
@@ -124,34 +109,58 @@ def run(
     movements = read_tables(batch, MOVEMENTS)
     # One directory may hold both: what is strange in it is told once.
     notes = list(dict.fromkeys([*said, *movements.notes]))
-    if preview:
-        ledger = Store.open(store, create=True)
-        with _session(ledger, [batch], threads, memory_limit) as session:
-            logs.bind(run=ledger.run + 1)
-            _attach(session, ledger)
-            session.register("export_orders", NO_EXPORT_ORDERS)
-            _compute(session, ledger, known, movements.tables, ledger.run + 1, on, progress=progress)
-            _demand_entities(session, only_entities)
-            return _logged(_result(session, ledger.run + 1, on, preview=True, notes=notes))
     ledger = Store.open(store, create=True)
+    if preview:
+        with _session(ledger, [batch], threads, memory_limit) as session:
+            number = ledger.run + 1
+            logs.bind(run=number)
+            digest = _take_whole(session, ledger, known, movements.tables, number, on, progress=progress)
+            _demand_entities(session, only_entities)
+            return _logged(_result(session, number, on, digest, preview=True, notes=notes))
     with chain.writing(ledger) as writer, _session(ledger, [batch], threads, memory_limit) as session:
         number = writer.store.run + 1
         logs.bind(run=number)
-        _attach(session, writer.store)
-        session.register("export_orders", NO_EXPORT_ORDERS)
-        _compute(session, writer.store, known, movements.tables, number, on, progress=progress)
+        digest = _take_whole(session, writer.store, known, movements.tables, number, on, progress=progress)
         _demand_entities(session, only_entities)
-        result = _result(session, number, on, preview=False, notes=notes)
-        logs.bind(batch_digest=result.batch_digest)
+        result = _result(session, number, on, digest, preview=False, notes=notes)
+        logs.bind(batch_digest=digest)
         progress("commit")
         _write(session, writer)
         _write_reference(session, writer, known, number)
         _write_run_times(writer, number, started)
-        metadata = {"lettrage.run": str(number), "lettrage.batch_digest": result.batch_digest}
+        metadata = {"lettrage.run": str(number), "lettrage.batch_digest": digest}
         metadata |= {} if job is None else {JOB: job}
-        digest = chain.commit(writer, session, what="run", run=number, metadata=metadata)
+        link = chain.commit(writer, session, what="run", run=number, metadata=metadata)
         notes = [*notes, *writer.notes, *_many_files(writer.store)]
-        return _logged(replace(result, chain_digest=digest, notes=notes))
+        return _logged(replace(result, chain_digest=link, notes=notes))
+
+
+def _take_whole(
+    session: Session,
+    ledger: Store,
+    known: Mapping[str, pl.DataFrame],
+    batch: Mapping[str, RawTable],
+    number: int,
+    on: date,
+    *,
+    export_orders: pl.DataFrame = NO_EXPORT_ORDERS,
+    progress: Callable[[str], None] = lambda _: None,
+) -> str:
+    """Does everything but the commit, in one session; leaves the record of each stored kind as `record_<kind>`.
+
+    Returns the batch's digest.
+    """
+    attach(session, ledger)
+    staged = rows_to_stage(session, batch)
+    compute(session, ledger, known, staged, number, on, export_orders=export_orders, progress=progress)
+    # Numbers come last: journals may share a code, and then payments stand between the documents (spec §4).
+    progress("number")
+    order_entries(session)
+    give_numbers(session)
+    number_entries(session)
+    record_numbered(session, number)
+    with sums_held():
+        return record_sums(session, number, on)
 
 
 def paid_by_export(*, legal_entity: str, created_on: date, on: date) -> Callable[[Writer, str], int | None]:
@@ -171,7 +180,7 @@ def write_export_order(writer: Writer, *, order: str, legal_entity: str, created
     """
     started = datetime.now(UTC)
     with _session(writer.store, [], None, None) as session:
-        _attach(session, writer.store)
+        attach(session, writer.store)
         if session.value(
             """
             select count(*) from stored_documents where document_kind = 'payment_order' and document = $order
@@ -191,8 +200,8 @@ def write_export_order(writer: Writer, *, order: str, legal_entity: str, created
             }
         )
         batch = {"payment_orders": RawTable.from_arrow("payment_orders", rows)}
-        session.register("export_orders", pl.DataFrame({"payment_order": [order]}))
-        _compute(session, writer.store, stored_reference(session), batch, number, on)
+        orders = pl.DataFrame({"payment_order": [order]})
+        _take_whole(session, writer.store, stored_reference(session), batch, number, on, export_orders=orders)
         _write(session, writer)
         _write_run_times(writer, number, started)
         return number
@@ -206,65 +215,6 @@ def _many_files(ledger: Store) -> list[str]:
 
 def _session(ledger: Store, directories: list[Path], threads: int | None, memory_limit: str | None) -> Session:
     return Session([*ledger.place.readable_roots, *directories], threads=threads, memory_limit=memory_limit)
-
-
-def _attach(session: Session, ledger: Store) -> None:
-    """Gives a session what a run reads of the ledger. Raises: StoreError naming a segment that was changed since."""
-    ledger.verify(_STATE)
-    attach_stored(session, ledger, kinds=_STATE)
-
-
-@contextmanager
-def _sums_held() -> Iterator[None]:
-    """Turns what DuckDB says of a sum that no table can hold into a sentence: each amount alone was looked at before.
-
-    Raises: RunError in place of it.
-    """
-    try:
-        yield
-    except (duckdb.ConversionException, duckdb.OutOfRangeException) as error:
-        raise RunError(
-            f"amounts add up to more than a table can hold, 14 digits before the point ({str(error).splitlines()[0]})",
-            where="run",
-            mend="look for an amount with too many digits in the batch; nothing was written",
-        ) from None
-
-
-@_sums_held()
-def _compute(
-    session: Session,
-    ledger: Store,
-    known: Mapping[str, pl.DataFrame],
-    batch: Mapping[str, Any],
-    number: int,
-    on: date,
-    *,
-    progress: Callable[[str], None] = lambda _: None,
-) -> None:
-    """Does everything but the commit; leaves the record of each stored kind as `record_<kind>`.
-
-    session: with `ledger` attached, as it is before the run.
-    """
-    _register_reference(session, known)
-    progress("stage")
-    stage_rows(session, batch)
-    for state in _KNOWN:
-        session.run(STAGE / f"{state}.sql")
-    decide_fates(session)
-    progress("judge")
-    judge(session)
-    progress("post")
-    post_documents(session, lambda runs: attach_runs(session, ledger, "entry_lines", runs), ledger.axes())
-    # Payments come after the documents of the run, so that an order pays what came with it (spec §6).
-    progress("pay")
-    pay(session)
-    # Numbers come last: journals may share a code, and then payments stand between the documents (spec §4).
-    progress("number")
-    number_entries(session, number)
-    session.drop("lines", "entries", "contra_lines", "split_sections")
-    progress("record")
-    record(session, number, on, _batch_digest(session))
-    _check_run(session)
 
 
 def _demand_entities(session: Session, only_entities: frozenset[str] | None) -> None:
@@ -289,79 +239,11 @@ def _demand_entities(session: Session, only_entities: frozenset[str] | None) -> 
     )
 
 
-def _register_reference(session: Session, known: Mapping[str, pl.DataFrame]) -> None:
-    for table, frame in known.items():
-        session.register(table, frame)
-    session.register("currencies", currencies())
-    session.create("special_employees", "select distinct employee from chart_of_accounts where employee <> '*'")
-    session.register("movement_tables", pl.DataFrame({"table_name": [movement.table for movement in ALL_TABLES]}))
-
-
-def _batch_digest(session: Session) -> str:
-    """A digest over the batch's rows, the same in whatever order and kind of file they come."""
-    rows = session.query(
-        """
-        select table_name, count(*) as rows, sum(values_hash::hugeint)::varchar as said,
-            sum(values_hash::hugeint * if(table_name = 'payment_exclusions', 1, coalesce(version, 0)))::varchar
-                as versions
-        from document_rows where origin = 'batch' group by table_name
-        union all
-        select 'payment_returns', count(*), sum(hashed)::varchar, '' from (
-            select md5_number_lower(
-                concat_ws(chr(31), payment_order, coalesce(employee, ''), coalesce(returned_on::varchar, ''),
-                    coalesce(reason, ''), coalesce(malformed::varchar, ''))
-            )::hugeint as hashed
-            from staged_payment_returns where origin = 'batch'
-        ) having count(*) > 0
-        order by table_name
-        """
-    )
-    return hashlib.sha256(rows.write_csv().encode()).hexdigest()
-
-
-def _check_run(session: Session) -> None:
-    """Holds the run to spec §8 before anything is written.
-
-    Raises: InvariantError naming the first entry or table where it does not hold: that is a fault of the program.
-    """
-    checks = {
-        "an entry does not balance": """
-            select legal_entity || ' ' || journal_code || ' ' || entry_number from new_entry_lines
-            group by legal_entity, journal_code, fiscal_year, entry_number having sum(debit) <> sum(credit) limit 1
-        """,
-        "a line has no account": """
-            select legal_entity || ' ' || document || ' ' || role from new_entry_lines where account is null limit 1
-        """,
-        "an entry has no journal code": """
-            select legal_entity || ' ' || journal from numbered_entries where journal_code is null limit 1
-        """,
-        "a lettering does not balance": """
-            select lettering from new_members
-            group by legal_entity, employee, lettering, account, auxiliary having sum(owed) <> 0 limit 1
-        """,
-        "a one-time advance account is in credit": """
-            select employee from record_employee_state where advance_one_time < 0 limit 1
-        """,
-        "rows in and out do not agree": """
-            select table_name from record_runs
-            where rows_in + retried <> posted + unchanged + superseded + ignored + quarantined limit 1
-        """,
-    }
-    for what, query in checks.items():
-        example = session.value(query)
-        if example is not None:
-            raise InvariantError(
-                f"{what} ({example}); nothing was written",
-                where="run",
-                mend="this is a fault of lettrage: please report it with the batch",
-            )
-
-
 def _write(session: Session, writer: Writer) -> None:
-    for kind in KINDS:
+    for kind in (*NUMBERED, *UNNUMBERED, *SUMMED):
         if kind in SNAPSHOTS:
             writer.replace(kind)
-        writer.write(kind, session.con.sql(f"select * from {identifier('record_' + kind)}"))
+        writer.write(kind, session.con.sql(rows_recorded(kind)))
         validate_segments(kind, writer.written(kind))
 
 
@@ -408,7 +290,7 @@ def _write_run_times(writer: Writer, number: int, started: datetime) -> None:
     )
 
 
-def _result(session: Session, number: int, on: date, *, preview: bool, notes: list[str]) -> RunResult:
+def _result(session: Session, number: int, on: date, digest: str, *, preview: bool, notes: list[str]) -> RunResult:
     def rows(query: str) -> list[dict[str, Any]]:
         return session.query(query).to_dicts()
 
@@ -416,14 +298,13 @@ def _result(session: Session, number: int, on: date, *, preview: bool, notes: li
         run=number,
         run_on=on,
         is_preview=preview,
-        batch_digest=str(session.value("select any_value(batch_digest) from record_runs")),
+        batch_digest=digest,
         rows=rows("select * exclude (run, run_on, batch_digest) from record_runs order by table_name"),
         entries=rows(
             """
-            select legal_entity, journal, any_value(currency) as currency,
-                count(distinct (journal_code, fiscal_year, entry_number)) as entries, count(*) as lines,
-                sum(debit)::decimal(18, 4) as amount
-            from new_entry_lines group by legal_entity, journal order by legal_entity, journal
+            select legal_entity, journal, any_value(currency) as currency, sum(entries)::bigint as entries,
+                sum(lines)::bigint as lines, sum(amount)::decimal(18, 4) as amount
+            from entry_sums group by legal_entity, journal order by legal_entity, journal
             """
         ),
         payments=rows(
@@ -435,7 +316,8 @@ def _result(session: Session, number: int, on: date, *, preview: bool, notes: li
         findings=rows(
             f"""
             select table_name, document, version, row_key, rule, column_name, value, message
-            from findings_after where first_run = {number}
+            from (select * from record_findings union all by name select * from record_quarantine)
+            where first_run = {number}
             order by table_name, document, version, row_key, rule, column_name, message
             """
         ),

@@ -11,6 +11,7 @@ select
     arg_max(stored_open_lines.is_open, stored_open_lines.run) as is_open
 from stored_open_lines
 semi join paying_entities on stored_open_lines.legal_entity = paying_entities.legal_entity
+where in_part(stored_open_lines.employee)
 group by
     stored_open_lines.legal_entity,
     stored_open_lines.journal_code,

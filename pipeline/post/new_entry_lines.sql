@@ -1,7 +1,6 @@
--- The run's entry lines as the ledger keeps them, sections still in one map: one row per line.
+-- The run's entry lines as the ledger keeps them, sections still in one column: one row per line.
 -- In: numbered_entries, lines. Out: new_entry_lines. Spec: section 7, entry_lines.
 select
-    $run::bigint as run,
     numbered_entries.legal_entity,
     numbered_entries.journal,
     numbered_entries.journal_code,

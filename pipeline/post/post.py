@@ -104,13 +104,23 @@ def load_stored_lines(session: Session, verify_lines: Callable[[list[int]], None
         semi join wanted_lines as wanted
             on lines.run = wanted.run and lines.document_kind = wanted.document_kind
                 and lines.document = wanted.document
-        where lines.run in ({in_runs})
+        where lines.run in ({in_runs}) and in_part(lines.employee)
         """,
     )
 
 
-def number_entries(session: Session, run: int) -> None:
-    """Makes numbered_entries and new_entry_lines: the run's entries as the ledger keeps them."""
+def order_entries(session: Session) -> None:
+    """Makes entries_to_number: what the order of numbers asks of the run's entries."""
+    session.run(HERE / "entries_to_number.sql")
+
+
+def give_numbers(session: Session) -> None:
+    """Makes entry_numbers of entries_to_number, of all parts of a run together (spec §4, "Numbering")."""
     session.run(HERE / "last_numbers.sql")
+    session.run(HERE / "entry_numbers.sql")
+
+
+def number_entries(session: Session) -> None:
+    """Makes numbered_entries, and new_entry_lines as the ledger keeps them, with the numbers of entry_numbers."""
     session.run(HERE / "numbered_entries.sql")
-    session.run(HERE / "new_entry_lines.sql", run=run)
+    session.view("new_entry_lines", (HERE / "new_entry_lines.sql").read_text(encoding="utf-8"))

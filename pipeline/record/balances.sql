@@ -1,5 +1,5 @@
 -- What the run adds to each account: one row per (legal entity, account, auxiliary).
--- In: new_entry_lines. Out: rows of the stored kind `balances`. Spec: section 7.
+-- In: account_sums. Out: rows of the stored kind `balances`. Spec: section 7.
 select
     $run::bigint as run,
     legal_entity,
@@ -7,6 +7,6 @@ select
     auxiliary,
     sum(debit)::decimal(18, 4) as debit,
     sum(credit)::decimal(18, 4) as credit
-from new_entry_lines
+from account_sums
 group by legal_entity, account, auxiliary
 order by legal_entity, account, auxiliary

@@ -1,19 +1,20 @@
 -- The employee accounts that the run moves, as they stand after it: one row per (legal entity, employee).
--- In: new_entry_lines, new_letterings, stored_employee_state. Out: rows of the stored kind `employee_state`.
+-- In: lines, entries, new_letterings, stored_employee_state. Out: rows of the stored kind `employee_state`.
 -- Spec: section 7, employee_accounts (debit positive).
 with
 
 movements as (
     select
-        legal_entity,
-        employee,
-        sum(if(role = 'employee', debit - credit, 0)) as third_party,
-        sum(if(role = 'advance_one_time', debit - credit, 0)) as advance_one_time,
-        sum(if(role = 'advance_regular', debit - credit, 0)) as advance_regular,
+        entries.legal_entity,
+        entries.employee,
+        sum(if(lines.role = 'employee', lines.amount, 0)) as third_party,
+        sum(if(lines.role = 'advance_one_time', lines.amount, 0)) as advance_one_time,
+        sum(if(lines.role = 'advance_regular', lines.amount, 0)) as advance_regular,
         0 as lettering_count
-    from new_entry_lines
-    where role in ('employee', 'advance_one_time', 'advance_regular')
-    group by legal_entity, employee
+    from lines
+    inner join entries on lines.entry_id = entries.entry_id
+    where lines.role in ('employee', 'advance_one_time', 'advance_regular')
+    group by entries.legal_entity, entries.employee
 
     union all
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,39 +24,38 @@ HERE = Path(__file__).parent
 #: kinds that a run replaces as a whole; all others it adds to
 SNAPSHOTS = ("waiting",)
 
-#: kinds whose rows one .sql file each selects, in the order in which they are made
-_FILES = (
+#: kinds whose rows hold no number of an entry of the run
+_UNNUMBERED_FILES = (
     "documents",
-    "payments",
     "payment_returns",
     "letterings",
     "deletterings",
-    "lettering_lines",
-    "open_lines",
     "employee_state",
-    "series",
-    "balances",
     "expense_entities",
     "order_accounts",
-    "runs",
 )
-KINDS = ("entry_lines", *_FILES, "findings", "quarantine", "waiting")
+UNNUMBERED = (*_UNNUMBERED_FILES, "findings", "quarantine", "waiting")
+#: kinds whose rows do
+_NUMBERED_FILES = ("payments", "lettering_lines", "open_lines")
+NUMBERED = ("entry_lines", *_NUMBERED_FILES)
+#: kinds of which a part of a run knows its share alone
+SUMMED = ("balances", "runs", "series")
+#: what those are made of
+SHARES = ("account_sums", "entry_sums", "row_counts", "row_sums")
 
 #: how many rows are checked against their model at a time, so that memory stays bounded
 _SLICE = 250_000
 
 
-def record(session: Session, number: int, on: date, batch_digest: str) -> None:
-    """Makes record_<kind> for every kind that a run writes, sorted by key."""
-    session.run(HERE / "entry_keys.sql")
+def record(session: Session, number: int, on: date) -> None:
+    """Makes record_<kind>, sorted by key, for every kind of UNNUMBERED, and the tables of SHARES."""
     session.run(HERE / "document_entities.sql")
     session.run(HERE / "row_outcomes.sql")
     session.create("waiting_keys", " union all ".join(_waiting_keys(movement.table) for movement in ALL_TABLES))
     session.run(HERE / "findings_made.sql")
     session.run(HERE / "findings_after.sql", run=number)
-    _record_entry_lines(session)
-    for kind in _FILES:
-        session.run(HERE / f"{kind}.sql", f"record_{kind}", run=number, run_on=on, batch_digest=batch_digest)
+    for kind in _UNNUMBERED_FILES:
+        session.run(HERE / f"{kind}.sql", f"record_{kind}", run=number, run_on=on)
     for kind, resolved in (("findings", "null"), ("quarantine", "not null")):
         session.create(
             f"record_{kind}",
@@ -75,6 +75,34 @@ def record(session: Session, number: int, on: date, batch_digest: str) -> None:
         for movement in ALL_TABLES
     )
     session.create("record_waiting", f"select {number}::bigint as run, * from ({waiting})")
+    for share in SHARES:
+        session.run(HERE / f"{share}.sql")
+
+
+def record_numbered(session: Session, number: int) -> None:
+    """Makes record_<kind>, sorted by key, for every kind of NUMBERED; reads numbered_entries and what `pay` leaves."""
+    session.run(HERE / "entry_keys.sql")
+    for kind in _NUMBERED_FILES:
+        session.run(HERE / f"{kind}.sql", f"record_{kind}", run=number)
+    _record_entry_lines(session, number)
+
+
+def record_sums(session: Session, number: int, on: date) -> str:
+    """Makes record_<kind> for every kind of SUMMED of the tables of SHARES and of entry_numbers.
+
+    Returns the digest of the batch's rows: the same in whatever order, kind of file or number of parts they come.
+    """
+    sums = session.query(
+        """
+        select table_name, sum(row_count)::bigint as rows, sum(said::hugeint)::varchar as said,
+            coalesce(sum(versions::hugeint)::varchar, '') as versions
+        from row_sums group by table_name order by table_name
+        """
+    )
+    digest = hashlib.sha256(sums.write_csv().encode()).hexdigest()
+    for kind in SUMMED:
+        session.run(HERE / f"{kind}.sql", f"record_{kind}", run=number, run_on=on, batch_digest=digest)
+    return digest
 
 
 def validate_segments(kind: str, segments: list[str]) -> None:
@@ -90,21 +118,21 @@ def validate_segments(kind: str, segments: list[str]) -> None:
 
 _SECTION_FIELDS = """
     select unnest(regexp_extract_all(data_type, '"?([a-z][a-z0-9_]*)"? VARCHAR', 1))
-    from (select column_type as data_type from (describe new_entry_lines) where column_name = 'sections')
+    from (select column_type as data_type from (describe lines) where column_name = 'sections')
 """
 
 
-def _record_entry_lines(session: Session) -> None:
+def _record_entry_lines(session: Session, number: int) -> None:
     """Makes record_entry_lines: an `axis_<axis>` column for each axis that a line of this run bears."""
     known = [str(name) for (name,) in session.con.execute(_SECTION_FIELDS).fetchall()]
     counts = ", ".join(f"count(sections.{identifier(axis)}) > 0" for axis in known)
-    is_borne = session.con.execute(f"select {counts} from new_entry_lines").fetchall()[0]
+    is_borne = session.con.execute(f"select {counts} from lines").fetchall()[0]
     axes = [axis for axis, borne in zip(known, is_borne, strict=True) if borne]
     bearing = ", ".join(f"sections.{identifier(axis)} as {identifier(axis)}" for axis in axes)
     session.view(
         "record_entry_lines",
         f"""
-        select * exclude (sections){", " if bearing else ""}{bearing} from new_entry_lines
+        select {number}::bigint as run, * exclude (sections){", " if bearing else ""}{bearing} from new_entry_lines
         order by legal_entity, journal_code, fiscal_year, entry_number, line_number
         """,
     )

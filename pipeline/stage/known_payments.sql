@@ -17,6 +17,7 @@ present_orders as (
 select stored_payments.*
 from stored_payments
 semi join present_orders on stored_payments.payment_order = present_orders.payment_order
+where in_part(stored_payments.employee)
 qualify
     row_number() over (
         partition by stored_payments.payment_order, stored_payments.employee

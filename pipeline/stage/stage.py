@@ -81,10 +81,15 @@ RETURNS = Movement("payment_returns", "payment_return", "payment_order", has_ver
 ALL_TABLES = (*DOCUMENT_TABLES, RETURNS)
 
 
-def stage_rows(session: Session, batch: Mapping[str, RawTable]) -> None:
-    """Makes staged_<table> of the batch's rows and of `stored_waiting`, and document_rows of them."""
-    for movement in ALL_TABLES:
-        _stage_table(session, movement, batch.get(movement.table))
+def rows_to_stage(session: Session, batch: Mapping[str, RawTable]) -> dict[str, str]:
+    """The query of each movement table's rows, of the batch and of `stored_waiting`, typed, not numbered yet."""
+    return {movement.table: _rows_to_stage(session, movement, batch.get(movement.table)) for movement in ALL_TABLES}
+
+
+def stage_rows(session: Session, staged: Mapping[str, str]) -> None:
+    """Makes staged_<table> of the rows that `staged` selects for each movement table, and document_rows of them."""
+    for table, rows in staged.items():
+        session.create(f"staged_{table}", f"select * replace (row_number() over () as row_id) from ({rows})")
     session.create("document_rows", " union all ".join(_document_rows(movement) for movement in DOCUMENT_TABLES))
 
 
@@ -143,7 +148,7 @@ def judge(session: Session) -> None:
 _OWN_IBANS = "select iban from legal_entities union all select iban from bank_accounts"
 
 
-def _stage_table(session: Session, movement: Movement, raw: RawTable | None) -> None:
+def _rows_to_stage(session: Session, movement: Movement, raw: RawTable | None) -> str:
     parts = []
     if raw is not None:
         if isinstance(raw.source, Path):
@@ -185,8 +190,7 @@ def _stage_table(session: Session, movement: Movement, raw: RawTable | None) -> 
             origin="waiting_alone",
         )
     )
-    rows = " union all by name ".join(f"({part})" for part in parts)
-    session.create(f"staged_{movement.table}", f"select * replace (row_number() over () as row_id) from ({rows})")
+    return " union all by name ".join(f"({part})" for part in parts)
 
 
 def _bad_rows(movement: Movement, relation: str, origin: str = "batch") -> str:
