@@ -7,8 +7,9 @@ it returns; values come in as `$name`, never as text pasted into the statement.
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
-from contextlib import ExitStack
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -182,16 +183,18 @@ class Session:
         threads: int | None = None,
     ) -> None:
         self._kinds: dict[str, str] = {}
-        with ExitStack() as opened:
-            spill = opened.enter_context(tempfile.TemporaryDirectory(prefix="lettrage-"))
-            self.con = opened.enter_context(duckdb.connect(":memory:"))
-            self._set_up(directories, spill, memory_limit, threads)
-            # What was refused is put away at once; from here on it is close() that does it.
-            self._opened = opened.pop_all()
+        #: a directory of the session's own, gone with it
+        self.scratch = Path(tempfile.mkdtemp(prefix="lettrage-"))
+        # Also of a session that nobody closed: its tables are gone with it, and so are the files they were spilled to.
+        self._removed = weakref.finalize(self, shutil.rmtree, self.scratch, ignore_errors=True)
+        self.con = duckdb.connect(":memory:")
+        try:
+            self._set_up(directories, str(self.scratch), memory_limit, threads)
+        except BaseException:
+            self.close()
+            raise
 
-    def _set_up(
-        self, directories: Iterable[Path], spill: str, memory_limit: str | None, threads: int | None
-    ) -> None:
+    def _set_up(self, directories: Iterable[Path], spill: str, memory_limit: str | None, threads: int | None) -> None:
         places = [str(Path(directory).resolve()) for directory in directories]
         # A name that read_parquet is given as a pattern is held to the directories as it is written.
         allowed = list(dict.fromkeys([*places, *(_pattern(place) for place in places)]))
@@ -219,7 +222,10 @@ class Session:
 
     def close(self) -> None:
         """Drops every table and the files that they were spilled to."""
-        self._opened.close()
+        try:
+            self.con.close()
+        finally:
+            self._removed()
 
     def __enter__(self) -> Self:
         return self
