@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import polars as pl
+from datetime import date
 
 from schemas.table import Form, Table, field
 from schemas.terms import Approval, Counterpart, Journal, PaymentMode, Rate, Role
@@ -20,7 +20,7 @@ class LegalEntities(Table, key=("legal_entity",)):
     currency: str = field("ISO 4217 code of the currency of its books")
     siren: str = field("French company number, which a FEC is named after", required=False)
     fiscal_year_start: str = field("first day of its fiscal year, MM-DD", required=False, form=Form.MONTH_DAY)
-    closed_through: pl.Date = field("last day that is closed; entries are dated after it", required=False)
+    closed_through: date = field("last day that is closed; entries are dated after it", required=False)
     payment_mode: str = field("how employees are paid", values=PaymentMode)
     approval: str = field("whether only approved reports are paid and exported", values=Approval)
     iban: str = field("the account it pays from", required=False)
@@ -55,7 +55,7 @@ class Affiliations(Table, key=("employee", "valid_from")):
 
     employee: str = field("the employee")
     legal_entity: str = field("their legal entity")
-    valid_from: pl.Date = field("from this day on, until the next")
+    valid_from: date = field("from this day on, until the next")
 
 
 class ChartOfAccounts(Table, key=("legal_entity", "role", "key", "employee")):
@@ -103,8 +103,8 @@ class Axes(Table, key=("axis",)):
     name: str = field("its name")
     parent_axis: str = field("the axis above it", required=False)
     required: bool = field("whether every charge needs a section of it, while the axis is active")
-    active_from: pl.Date = field("first day on which it can be required", required=False)
-    active_to: pl.Date = field("last day on which it can be required", required=False)
+    active_from: date = field("first day on which it can be required", required=False)
+    active_to: date = field("last day on which it can be required", required=False)
     owner: str = field("the employee who answers for it", required=False)
 
 
@@ -115,8 +115,8 @@ class Sections(Table, key=("axis", "section")):
     section: str = field("its code")
     name: str = field("its name")
     parent_section: str = field("the section above it, on the parent axis", required=False)
-    active_from: pl.Date = field("first day on which it can be used", required=False)
-    active_to: pl.Date = field("last day on which it can be used", required=False)
+    active_from: date = field("first day on which it can be used", required=False)
+    active_to: date = field("last day on which it can be used", required=False)
     owner: str = field("the employee who answers for it", required=False)
 
 
@@ -148,5 +148,5 @@ class SectionRights(Table, key=("axis", "section", "employee", "department", "le
     employee: str = field("an employee who may use it", required=False)
     department: str = field("a department that may use it", required=False)
     legal_entity: str = field("a legal entity that may use it", required=False)
-    valid_from: pl.Date = field("first day of an expense that may use it", required=False)
-    valid_to: pl.Date = field("last day of an expense that may use it", required=False)
+    valid_from: date = field("first day of an expense that may use it", required=False)
+    valid_to: date = field("last day of an expense that may use it", required=False)

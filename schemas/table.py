@@ -8,18 +8,19 @@ held to it: to load pandera costs what all of `lettrage status` may, and that ho
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias, get_type_hints
 
-import polars as pl
-
 from pipeline.errors import InvariantError
-from schemas.terms import Amount, ExchangeRate, Instant, Percent, Rate
+from schemas.terms import Amount, BigInt, ExchangeRate, Instant, Integer, Percent, Rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import pandera.polars as pa
+    import polars as pl
 
     #: what a table as a whole is held to: pandera's data in, a column of booleans out
     Check: TypeAlias = Callable[[pa.PolarsData], pl.LazyFrame]
@@ -28,7 +29,7 @@ _KEYS: dict[type, tuple[str, ...]] = {}
 _CHECKS: dict[type, tuple[Check, ...]] = {}
 # What was made of the models.
 _COLUMNS: dict[type, list[Column]] = {}
-_CHECKED: dict[type, type[pa.DataFrameModel]] = {}
+_SCHEMAS: dict[type, pa.DataFrameSchema] = {}
 
 
 class Form(StrEnum):
@@ -62,29 +63,13 @@ _DUCKDB = {
     Form.RATE: "decimal(6, 3)",
     Form.PERCENT: "decimal(7, 4)",
 }
-_POLARS: dict[Form, pl.DataType] = {
-    Form.TEXT: pl.String(),
-    Form.ENUM: pl.String(),
-    Form.MONTH_DAY: pl.String(),
-    Form.INTEGER: pl.Int32(),
-    Form.BIGINT: pl.Int64(),
-    Form.BOOLEAN: pl.Boolean(),
-    Form.DATE: pl.Date(),
-    Form.TIMESTAMP: pl.Datetime("us"),
-    Form.AMOUNT: pl.Decimal(18, 4),
-    Form.EXCHANGE_RATE: pl.Decimal(18, 8),
-    Form.RATE: pl.Decimal(6, 3),
-    Form.PERCENT: pl.Decimal(7, 4),
-}
-
-
 #: what an annotation of a model says
 _FORMS: dict[Any, Form] = {
     str: Form.TEXT,
     bool: Form.BOOLEAN,
-    pl.Int32: Form.INTEGER,
-    pl.Int64: Form.BIGINT,
-    pl.Date: Form.DATE,
+    Integer: Form.INTEGER,
+    BigInt: Form.BIGINT,
+    date: Form.DATE,
     Instant: Form.TIMESTAMP,
     Amount: Form.AMOUNT,
     ExchangeRate: Form.EXCHANGE_RATE,
@@ -111,7 +96,7 @@ class Column:
     @property
     def polars_type(self) -> pl.DataType:
         """The type as polars has it."""
-        return _POLARS[self.form]
+        return _polars_types()[self.form]
 
 
 @dataclass(frozen=True)
@@ -139,10 +124,10 @@ class Table:
     @classmethod
     def to_schema(cls) -> pa.DataFrameSchema:
         """The model as pandera has it."""
-        made = _CHECKED.get(cls)
-        if made is None:
-            made = _CHECKED[cls] = _checked(cls)
-        return made.to_schema()
+        found = _SCHEMAS.get(cls)
+        if found is None:
+            found = _SCHEMAS[cls] = _schema(cls)
+        return found
 
 
 def key(model: type[Table]) -> tuple[str, ...]:
@@ -188,6 +173,8 @@ def columns(model: type[Table]) -> list[Column]:
 
 def empty(model: type[Table]) -> pl.DataFrame:
     """A frame of the model without rows."""
+    import polars as pl  # noqa: PLC0415 - as in _polars_types
+
     return pl.DataFrame(schema={column.name: column.polars_type for column in columns(model)})
 
 
@@ -196,10 +183,12 @@ def validate(frame: pl.DataFrame, model: type[Table]) -> pl.DataFrame:
 
     Raises: InvariantError naming the table, and for each column and check what failed and the first values.
     """
-    from pandera.errors import SchemaErrors  # noqa: PLC0415 - as in _checked
+    from pandera.errors import SchemaErrors  # noqa: PLC0415 - as in _schema
 
+    schema = model.to_schema()
     try:
-        model.to_schema().validate(frame, lazy=True)
+        if not _holds(frame, schema):
+            schema.validate(frame, lazy=True)
     except SchemaErrors as errors:
         said: dict[str, list[str]] = {}
         for case in errors.failure_cases.rows(named=True):
@@ -212,6 +201,51 @@ def validate(frame: pl.DataFrame, model: type[Table]) -> pl.DataFrame:
     return frame
 
 
+def _holds(frame: pl.DataFrame, schema: pa.DataFrameSchema) -> bool:
+    """Whether a frame is sure to be as its schema says: pandera's own checks, each of which is made once.
+
+    To validate looks at each column several times, to be able to say what is wrong with it. Most frames are right;
+    where this is not sure of one, validating is what decides.
+    """
+    import polars as pl  # noqa: PLC0415 - as in _polars_types
+
+    rows = frame.lazy()
+    verdicts: list[pl.LazyFrame] = []
+    known: set[str] = set()
+    for pattern, column in schema.columns.items():
+        names = frame.select(pl.col(pattern)).columns if column.regex else [pattern]
+        for name in names:
+            is_typed = name in frame.schema and column.dtype.type == frame.schema[name]
+            if not is_typed or column.unique or (frame[name].null_count() and not column.nullable):
+                return False
+            verdicts += [check(rows, name).check_passed for check in column.checks]
+        known.update(names)
+    if len(known) != frame.width or schema.unique:
+        return False
+    verdicts += [check(rows).check_passed for check in schema.checks]
+    return all(verdict.item() for verdict in pl.collect_all(verdicts))
+
+
+@cache
+def _polars_types() -> dict[Form, pl.DataType]:
+    import polars as pl  # noqa: PLC0415 - a command that reads no frame does without
+
+    return {
+        Form.TEXT: pl.String(),
+        Form.ENUM: pl.String(),
+        Form.MONTH_DAY: pl.String(),
+        Form.INTEGER: pl.Int32(),
+        Form.BIGINT: pl.Int64(),
+        Form.BOOLEAN: pl.Boolean(),
+        Form.DATE: pl.Date(),
+        Form.TIMESTAMP: pl.Datetime("us"),
+        Form.AMOUNT: pl.Decimal(18, 4),
+        Form.EXCHANGE_RATE: pl.Decimal(18, 8),
+        Form.RATE: pl.Decimal(6, 3),
+        Form.PERCENT: pl.Decimal(7, 4),
+    }
+
+
 def _types(model: type[Table]) -> dict[str, Any]:
     return get_type_hints(model, include_extras=True)
 
@@ -221,30 +255,30 @@ def _fields(model: type[Table]) -> dict[str, _Field]:
     return {name: getattr(model, name) for name in _types(model)}
 
 
-def _checked(model: type[Table]) -> type[pa.DataFrameModel]:
+def _schema(model: type[Table]) -> pa.DataFrameSchema:
     """What pandera makes of a model."""
     import pandera.polars as pa  # noqa: PLC0415 - slow to load, and most commands hold no frame to a model
+    import polars as pl  # noqa: PLC0415 - as in _polars_types
 
-    def asked(said: _Field) -> Any:
-        checks = {**said.checks, **({"isin": list(said.values)} if said.values else {})}
-        if said.pattern is not None:
-            checks |= {"alias": said.pattern, "regex": True}
-        metadata = {"form": said.form, "values": said.values}
-        return pa.Field(description=said.description, nullable=not said.required, metadata=metadata, **checks)
+    forms = {column.name: column.polars_type for column in columns(model)}
 
-    def rule(check: Check) -> Any:
-        def held(_: type, data: pa.PolarsData) -> pl.LazyFrame:
-            return check(data)
+    def column(name: str, said: _Field) -> pa.Column:
+        asked = {**said.checks, **({"isin": list(said.values)} if said.values else {})}
+        return pa.Column(
+            forms.get(name, pl.String()),
+            [getattr(pa.Check, check)(value) for check, value in asked.items()],
+            name=said.pattern or name,
+            nullable=not said.required,
+            regex=said.pattern is not None,
+            required=said.pattern is None,
+            description=said.description,
+            metadata={"form": said.form, "values": said.values},
+        )
 
-        held.__name__, held.__doc__ = check.__name__, check.__doc__
-        return pa.dataframe_check(held)
-
-    body: dict[str, Any] = {
-        "__annotations__": _types(model),
-        "__module__": model.__module__,
-        "__doc__": model.__doc__,
-        "Config": type("Config", (), {"strict": True, "coerce": False}),
-        **{name: asked(said) for name, said in _fields(model).items()},
-        **{check.__name__: rule(check) for check in _CHECKS[model]},
-    }
-    return type(model.__name__, (pa.DataFrameModel,), body)
+    made = [column(name, said) for name, said in _fields(model).items()]
+    return pa.DataFrameSchema(
+        {one.name: one for one in made},
+        [pa.Check(check, name=check.__name__, description=check.__doc__) for check in _CHECKS[model]],
+        strict=True,
+        name=model.__name__,
+    )

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
-import polars as pl
-
+#: A whole number of 32 bits, and of 64.
+Integer = Annotated[int, 32]
+BigInt = Annotated[int, 64]
 #: An amount of money in whole units of its currency; four decimals are the most that ISO 4217 has (spec §1).
-Amount = Annotated[pl.Decimal, 18, 4]
+Amount = Annotated[Decimal, 18, 4]
 #: Units of the legal entity's currency for one unit of the expense's (spec §2).
-ExchangeRate = Annotated[pl.Decimal, 18, 8]
+ExchangeRate = Annotated[Decimal, 18, 8]
 #: Percent with three decimals: VAT rates and what of them is recoverable.
-Rate = Annotated[pl.Decimal, 6, 3]
+Rate = Annotated[Decimal, 6, 3]
 #: Percent with four decimals: the share of a split.
-Percent = Annotated[pl.Decimal, 7, 4]
+Percent = Annotated[Decimal, 7, 4]
 #: An instant in UTC.
-Instant = Annotated[pl.Datetime, "us", None]
+Instant = Annotated[datetime, "us"]
 
 
 class Journal(StrEnum):
