@@ -123,14 +123,14 @@ docs: install ## Write the generated pages again (the tests fail while they are 
 	$(BIN)/python -m pipeline.api.openapi
 	$(BIN)/python -m pipeline.settings.pages
 
-SIZE ?= 1000000
+SIZE ?= 100000
 .PHONY: bench
-bench: install ## Measure exports on a ledger of SIZE lines beside DuckDB's COPY and XlsxWriter; prints JSON
-	$(BIN)/python -m benchmarks.exports --lines $(SIZE) $(ARGS)
+bench: install ## Measure everything on SIZE expenses beside plain copies of the same bytes: a report in benchmarks/results
+	$(BIN)/python -m benchmarks --size $(SIZE) $(ARGS)
 
-.PHONY: bench-day
-bench-day: install ## Measure a day's batch on an empty ledger and on a large one; ARGS="--days 400": compaction
-	$(BIN)/python -m benchmarks.day $(ARGS)
+.PHONY: bench-history
+bench-history: install ## Write the pages of the benchmarks' results again, from their JSON files
+	$(BIN)/python -m benchmarks.report
 
 .PHONY: lock
 lock: install ## Compile requirements/*.txt; ARGS=--upgrade takes newer versions
