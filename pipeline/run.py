@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -25,6 +26,9 @@ from pipeline.errors import ForbiddenError
 from pipeline.ledger import chain
 from pipeline.ledger.reference import stored_reference
 from pipeline.ledger.store import Store
+from pipeline.partition import engines
+from pipeline.partition.cut import parts_for, row_count
+from pipeline.partition.taken import take_in_parts
 from pipeline.post.post import give_numbers, number_entries, order_entries
 from pipeline.record.record import (
     NUMBERED,
@@ -45,8 +49,10 @@ from schemas import MOVEMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from pipeline.ledger.store import Writer
+    from pipeline.partition.engines import Engine
 
 #: files of a kind from which on it is worth a note that they can be merged
 _MANY_FILES = 200
@@ -94,13 +100,19 @@ def run(
     progress: Callable[[str], None] = lambda _: None,
     only_entities: frozenset[str] | None = None,
     job: str | None = None,
+    workers: int = 1,
+    cluster: str | None = None,
+    parts: int | None = None,
 ) -> RunResult:
     """Takes the batch into the ledger; with `preview` only tells what it would do.
 
-    reference, batch: directories of tables (spec §2). on: the day that the run is said to be made on. only_entities:
-    the legal entities to which the batch may post; what waited in quarantine is tried again all the same. job: what
-    asked for the run, which its commit then names. Raises: UsageError for what cannot be read, ForbiddenError for a
-    batch that touches another legal entity or goes to quarantine, RunError; the ledger is left untouched then.
+    reference, batch: directories of tables (spec §2). on: the day that the run is said to be made on. threads,
+    memory_limit: of each process. only_entities: the legal entities to which the batch may post; what waited in
+    quarantine is tried again all the same. job: what asked for the run, which its commit then names. workers: processes
+    of this machine that take parts of the run at the same time. cluster: the address of a Dask scheduler whose workers
+    do. parts: into how many parts to cut the batch, as many as memory and workers ask for where it is not given; what
+    is written does not depend on it. Raises: UsageError for what cannot be read, ForbiddenError for a batch that
+    touches another legal entity or goes to quarantine, RunError; the ledger is left untouched then.
     """
     started = datetime.now(UTC)
     progress("read")
@@ -120,12 +132,31 @@ def run(
     with chain.writing(ledger) as writer, _session(ledger, [batch], threads, memory_limit) as session:
         number = writer.store.run + 1
         logs.bind(run=number)
-        digest = _take_whole(session, writer.store, known, movements.tables, number, on, progress=progress)
-        _demand_entities(session, only_entities)
+        rows = row_count(movements.tables)
+        with _engine(workers, cluster) as engine:
+            count = parts or parts_for(rows, memory_limit=memory_limit, workers=engine.workers)
+            if count == 1 or only_entities is not None:
+                digest = _take_whole(session, writer.store, known, movements.tables, number, on, progress=progress)
+                _demand_entities(session, only_entities)
+                progress("commit")
+                _write(session, writer)
+            else:
+                digest = take_in_parts(
+                    session,
+                    writer,
+                    known,
+                    movements.tables,
+                    engine=engine,
+                    count=count,
+                    number=number,
+                    on=on,
+                    memory_limit=memory_limit,
+                    threads=threads,
+                    progress=progress,
+                )
+                progress("commit")
         result = _result(session, number, on, digest, preview=False, notes=notes)
         logs.bind(batch_digest=digest)
-        progress("commit")
-        _write(session, writer)
         _write_reference(session, writer, known, number)
         _write_run_times(writer, number, started)
         metadata = {"lettrage.run": str(number), "lettrage.batch_digest": digest}
@@ -133,6 +164,12 @@ def run(
         link = chain.commit(writer, session, what="run", run=number, metadata=metadata)
         notes = [*notes, *writer.notes, *_many_files(writer.store)]
         return _logged(replace(result, chain_digest=link, notes=notes))
+
+
+def _engine(workers: int, cluster: str | None) -> AbstractContextManager[Engine]:
+    if cluster is not None:
+        return engines.remote(cluster)
+    return engines.local(workers) if workers > 1 else nullcontext(engines.Here())
 
 
 def _take_whole(

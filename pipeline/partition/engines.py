@@ -1,0 +1,150 @@
+"""Who takes the parts of a run: this process, processes of this machine, or a cluster of Dask.
+
+An engine takes tasks at least once: what a process that died had begun is begun anew elsewhere. It needs no data but
+the names that tasks tell one another; the files are in the store's place, which every worker must reach.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from pipeline.errors import LettrageError, RunError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+#: times that a worker may die of one task, or while it has it, before the run gives up
+_DEATHS = 20
+_MEND = "the ledger is as it was: give the command again"
+
+Task = TypeVar("Task")
+Done = TypeVar("Done")
+
+
+class Engine(Protocol):
+    """Takes tasks. workers: how many at the same time."""
+
+    @property
+    def workers(self) -> int:
+        """How many tasks are taken at the same time."""
+
+    def each(self, take: Callable[[Task], Done], tasks: Sequence[Task]) -> Iterator[Done]:
+        """Takes each task, the first ones first; gives what came of them, each once, as they are done."""
+
+
+class Here:
+    """Tasks are taken by this process, one after the other."""
+
+    workers = 1
+
+    def each(self, take: Callable[[Task], Done], tasks: Sequence[Task]) -> Iterator[Done]:
+        """Takes each task in turn."""
+        yield from map(take, tasks)
+
+
+class Cluster:
+    """The workers of a Dask scheduler. client: connected to it."""
+
+    def __init__(self, client: Any, workers: int) -> None:
+        self._client = client
+        self.workers = workers
+
+    def each(self, take: Callable[[Task], Done], tasks: Sequence[Task]) -> Iterator[Done]:
+        """Has the workers take the tasks.
+
+        Raises: what a task raises; RunError where workers keep dying, or the scheduler is gone.
+        """
+        distributed = _library()
+        futures = [self._client.submit(take, task, pure=False, priority=-number) for number, task in enumerate(tasks)]
+        try:
+            for _, done in distributed.as_completed(futures, loop=self._client.loop, with_results=True):
+                yield done
+        except LettrageError:
+            raise
+        except distributed.scheduler.KilledWorker:
+            raise RunError(
+                f"workers of the cluster died {_DEATHS} times over a part of this run",
+                where="cluster",
+                mend=f"{_MEND}, with more memory for each worker, or a lower --memory-limit so that parts are smaller",
+            ) from None
+        except (OSError, distributed.CancelledError, distributed.TimeoutError) as error:
+            raise RunError(
+                f"the scheduler of the cluster is gone ({type(error).__name__})", where="cluster", mend=_MEND
+            ) from None
+        finally:
+            for future in futures:
+                future.release()
+
+
+@contextmanager
+def local(workers: int) -> Iterator[Cluster]:
+    """Starts so many processes on this machine, of a thread each, that speak to this one over TLS on the loopback.
+
+    Raises: UsageError where Dask is not installed.
+    """
+    distributed = _library()
+    _quiet()
+    with (
+        distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            security=True,
+            host="127.0.0.1",
+            memory_limit=None,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield Cluster(client, workers)
+
+
+@contextmanager
+def remote(address: str) -> Iterator[Cluster]:
+    """Connects to the scheduler at an address, as `tcp://scheduler:8786` or `tls://…`.
+
+    Raises: UsageError where Dask is not installed or nobody answers, RunError where there are no workers.
+    """
+    distributed = _library()
+    _quiet()
+    try:
+        client = distributed.Client(address, timeout="10s", set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise UsageError(
+            f"there is no scheduler here ({(str(error).splitlines() or [type(error).__name__])[0]})",
+            where=address,
+            mend="start one with `dask scheduler` and workers with `dask worker`, or name another address",
+        ) from None
+    with client:
+        threads = sum(client.nthreads().values())
+        if not threads:
+            raise RunError("the scheduler has no workers", where=address, mend="start some with `dask worker`")
+        yield Cluster(client, threads)
+
+
+def _library() -> Any:
+    try:
+        import dask  # noqa: PLC0415 - an extra
+        import distributed  # noqa: PLC0415 - likewise
+    except ImportError:
+        raise UsageError(
+            "a run on several processes needs Dask",
+            mend="pip install 'lettrage[cluster]', or leave out --workers and --cluster",
+        ) from None
+    dask.config.set(
+        {
+            "distributed.scheduler.allowed-failures": _DEATHS,
+            # A task is a part of a run: one at a time for each worker, so that the next free one takes the next.
+            "distributed.scheduler.worker-saturation": 1.0,
+            "distributed.scheduler.work-stealing": False,
+        }
+    )
+    return distributed
+
+
+def _quiet() -> None:
+    """What Dask logs of workers that come and go is said by the run, where it matters."""
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)

@@ -1,0 +1,125 @@
+"""A run taken part by part: cut ─▶ post ─▶ number ─▶ write, with the same rows as if it had been taken whole."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from pipeline.errors import RunError
+from pipeline.ledger.reading import rows_of_files
+from pipeline.partition.cut import by_part, cut
+from pipeline.partition.part import FOLDER, ToNumber, number_part, post_part, rows_of_pieces
+from pipeline.post.post import give_numbers
+from pipeline.record.record import SNAPSHOTS, SUMMED, record_sums, validate_segments
+from pipeline.steps import attach, rows_recorded, sums_held
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import date
+
+    import polars as pl
+
+    from pipeline.ledger.store import Writer, Written
+    from pipeline.partition.engines import Engine
+    from pipeline.partition.part import Part, Posted
+    from pipeline.sql import Session
+    from pipeline.tables import RawTable
+
+#: times that the parts are made smaller where memory did not hold one
+_SMALLER = 3
+
+
+def take_in_parts(
+    session: Session,
+    writer: Writer,
+    known: Mapping[str, pl.DataFrame],
+    batch: Mapping[str, RawTable],
+    *,
+    engine: Engine,
+    count: int,
+    number: int,
+    on: date,
+    memory_limit: str | None,
+    threads: int | None,
+    progress: Callable[[str], None],
+) -> str:
+    """Takes the batch in `count` parts or more, and writes every kind that a run writes but those of the company.
+
+    Leaves, as a run that is taken whole does, record_payments, record_findings, record_quarantine, record_runs and
+    entry_sums. memory_limit, threads: of each part's session. Returns the batch's digest. Raises: RunError where memory
+    does not hold a part however many there are, and as the steps do; nothing is committed then.
+    """
+    attach(session, writer.store)
+    for smaller in range(_SMALLER + 1):
+        parts_count = count * 2**smaller
+        progress("cut" if not smaller else f"cut anew, into {parts_count} parts: memory does not hold these")
+        with _cleared_away(writer):
+            parts = [
+                replace(part, memory_limit=memory_limit, threads=threads)
+                for part in cut(session, writer.store.place, batch, known, count=parts_count, run=number, on=on)
+            ]
+            try:
+                return _taken(session, writer, parts, engine, number=number, on=on, progress=progress)
+            except duckdb.OutOfMemoryException:
+                continue
+    raise RunError(
+        "memory does not hold a part of this run, however small: the documents of one employee may be too many",
+        where="run",
+        mend="give it more with --memory-limit; the ledger is as it was",
+    )
+
+
+def _taken(
+    session: Session,
+    writer: Writer,
+    parts: list[Part],
+    engine: Engine,
+    *,
+    number: int,
+    on: date,
+    progress: Callable[[str], None],
+) -> str:
+    place = writer.store.place
+    written: list[tuple[str, Written]] = []
+    posted: list[Posted] = []
+    for one in engine.each(post_part, parts):
+        posted.append(one)
+        written += one.written
+        progress(f"post, part {len(posted)} of {len(parts)}")
+    for table in posted[0].told:
+        session.view(table, rows_of_pieces(place, [piece for one in posted for piece in one.told[table]]))
+    progress("number")
+    give_numbers(session)
+    numbers = by_part(session, place, "select part, entry_id, entry_number from entry_numbers", len(parts))
+    to_number = [ToNumber(one.part, one.kept, numbers[one.part.part]) for one in posted]
+    to_number.sort(key=lambda one: -one.part.size)
+    for count, segments in enumerate(engine.each(number_part, to_number), start=1):
+        written += segments
+        progress(f"write, part {count} of {len(parts)}")
+    with sums_held():
+        digest = record_sums(session, number, on)
+    for kind in SNAPSHOTS:
+        writer.replace(kind)
+    writer.take(segment for _, segment in sorted(written, key=lambda one: one[1].name))
+    for kind in SUMMED:
+        writer.write(kind, session.con.sql(rows_recorded(kind)))
+        validate_segments(kind, writer.written(kind))
+    for kind in ("payments", "findings", "quarantine"):
+        session.view(f"record_{kind}", rows_of_files(kind, writer.written(kind)))
+    session.create("kept_entry_sums", "select * from entry_sums")
+    session.drop("entry_sums", "entry_numbers")
+    session.view("entry_sums", "select * from kept_entry_sums")
+    return digest
+
+
+@contextmanager
+def _cleared_away(writer: Writer) -> Iterator[None]:
+    """Removes what parts have handed on, once all of it was read or nobody will."""
+    try:
+        yield
+    finally:
+        place = writer.store.place
+        place.remove([name for name in place.sizes() if name.startswith(f"{FOLDER}/")])
