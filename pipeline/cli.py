@@ -295,10 +295,11 @@ def main(ctx: click.Context, log_format: str) -> None:
 @click.option("--on", type=_DAY, default=None, help="The day the run is made on.  [default: today]")
 @click.option("--preview", is_flag=True, help="Tell what the run would post, and write nothing.")
 @click.option("--strict", is_flag=True, help="End with 3 also where something still waits from earlier runs.")
-@click.option("--workers", type=click.IntRange(min=1), default=None, help="Threads to use.  [default: all cores]")
-@click.option(
-    "--memory-limit", type=Memory(), default=None, help='Memory for tables before they spill to disk, as "2GB".'
-)
+@click.option("--workers", type=click.IntRange(min=1), default=1, help="Processes that take parts of a large batch.")
+@click.option("--cluster", metavar="ADDRESS", default=None, help="Dask scheduler whose workers do, as tcp://host:8786.")
+@click.option("--parts", type=click.IntRange(min=1), default=None, help="Parts to cut it into.  [default: as needed]")
+@click.option("--threads", type=click.IntRange(min=1), default=None, help="Threads of a process.  [default: all cores]")
+@click.option("--memory-limit", type=Memory(), default=None, help='Memory for the tables of a process, as "2GB".')
 @_lineage_config
 @_as_json
 @click.pass_context
@@ -310,12 +311,17 @@ def run(
     on: date | None,
     preview: bool,
     strict: bool,
-    workers: int | None,
+    workers: int,
+    cluster: str | None,
+    parts: int | None,
+    threads: int | None,
     memory_limit: str | None,
     config: Path | None,
     as_json: bool,
 ) -> None:
     """Post a batch: entries, imputations, letterings and payments."""
+    if cluster is not None and workers > 1:
+        raise click.UsageError("--cluster has workers of its own: leave out --workers")
     from pipeline import run as pipeline_run
     from pipeline.ledger.lineage import run_made
     from pipeline.screen import print_run, progress
@@ -330,8 +336,11 @@ def run(
             store,
             on=on or date.today(),  # noqa: DTZ011 - the day on the wall is meant
             preview=preview,
-            threads=workers,
+            threads=threads,
             memory_limit=memory_limit,
+            workers=workers,
+            cluster=cluster,
+            parts=parts,
             progress=step,
         )
         run_made(told, store, reference, batch, result)
@@ -1027,17 +1036,17 @@ def new_format(
 
 @main.command()
 @_store
-@click.option("--workers", type=click.IntRange(min=1), default=None, help="Threads to use.  [default: all cores]")
+@click.option("--threads", type=click.IntRange(min=1), default=None, help="Threads to use.  [default: all cores]")
 @click.option(
     "--memory-limit", type=Memory(), default=None, help='Memory for tables before they spill to disk, as "2GB".'
 )
 @_as_json
-def compact(store: Path | str, workers: int | None, memory_limit: str | None, as_json: bool) -> None:
+def compact(store: Path | str, threads: int | None, memory_limit: str | None, as_json: bool) -> None:
     """Merge the files of many small runs into a few large ones; readers and runs may go on meanwhile."""
     from pipeline.ledger.compact import compact as merge
     from pipeline.ledger.store import Store
 
-    done = merge(Store.open(store), memory_limit=memory_limit, threads=workers)
+    done = merge(Store.open(store), memory_limit=memory_limit, threads=threads)
     if as_json:
         click.echo(json.dumps([kind.__dict__ for kind in done]))
         return
@@ -1110,12 +1119,13 @@ def status(store: Path | str, as_of_run: int | None, as_of_date: date | None, as
     from pipeline.ledger.status import render
     from pipeline.ledger.status import status as look
     from pipeline.ledger.store import Store
-    from pipeline.screen import wide_console
 
     seen = look(Store.open(store), as_of=AsOf(as_of_run, as_of_date))
     if as_json:
         click.echo(json.dumps(seen.as_dict(), default=str, ensure_ascii=False, indent=2))
     else:
+        from pipeline.console import wide_console
+
         render(seen, wide_console())
 
 

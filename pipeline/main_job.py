@@ -24,7 +24,8 @@ from rich.progress import track
 from rich.table import Table
 
 from pipeline.cli import main as lettrage
-from pipeline.screen import money, wide_console
+from pipeline.console import wide_console
+from pipeline.screen import money
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from pipeline.console import wide_console
 from pipeline.watch import logs
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 #: how many findings are shown, so that a bad batch does not flood the screen
 _SHOWN = 20
-#: columns where there is no terminal to ask
-_WIDE = 160
 
 STEPS = ("read", "stage", "judge", "post", "pay", "number", "record", "commit")
 
@@ -56,12 +55,6 @@ def progress(title: str, *, quiet: bool = False) -> Iterator[Callable[[str], Non
                 bar.update(task, description=f"{title}: {step}", completed=STEPS.index(step))
 
             yield show
-
-
-def wide_console() -> Console:
-    """A console as wide as the terminal; on a pipe or in a file wide enough that no name is cut."""
-    console = Console()
-    return console if console.is_terminal else Console(width=_WIDE)
 
 
 def money(amount: Decimal, currency: str = "") -> str:

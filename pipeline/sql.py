@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
-import polars as pl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    import polars as pl
     import pyarrow as pa
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*\Z")
@@ -236,7 +236,7 @@ class Session:
     def register(self, table: str, data: pl.DataFrame | pa.Table) -> None:
         """Makes a frame readable by SQL under the name `table`, in place of what had that name."""
         self.drop(table)
-        self.con.register(table, data.to_arrow() if isinstance(data, pl.DataFrame) else data)
+        self.con.register(table, data.to_arrow() if hasattr(data, "to_arrow") else data)
         self._kinds[table] = "frame"
 
     def create(self, table: str, query: str, parameters: Mapping[str, Any] | None = None) -> None:
@@ -267,6 +267,12 @@ class Session:
         """Returns what `query` selects."""
         frame: pl.DataFrame = self.con.sql(query, params=_used(query, parameters)).pl()
         return frame
+
+    def rows(self, query: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Returns what `query` selects, a dict a row: for a few rows, which need no frame and no polars."""
+        found = self.con.execute(query, _used(query, parameters))
+        names = [name for name, *_ in found.description or []]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
     def value(self, query: str, parameters: Mapping[str, Any] | None = None) -> Any:
         """Returns the first column of the first row of `query`, None where there is no row."""

@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from pipeline.errors import StoreBusyError, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -188,6 +186,8 @@ class Disk:
         Raises: StoreBusyError where another process holds it for longer than `wait` seconds, StoreError where the place
         cannot be written.
         """
+        from filelock import FileLock, Timeout  # noqa: PLC0415 - readers take no lock
+
         lock = FileLock(self.root / _LOCK)
         try:
             self._make_root()

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from pipeline.errors import UsageError
 from pipeline.ledger.as_of import NOW
 from pipeline.sql import Session, files_read, identifier
@@ -15,6 +13,8 @@ from schemas.table import columns, key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import polars as pl
 
     from pipeline.ledger.as_of import AsOf
     from pipeline.ledger.store import Store
@@ -109,6 +109,8 @@ def stored_frame(store: Store, kind: str) -> pl.DataFrame:
 
     What was validated when it was written is not validated again; a column that an older version did not write is null.
     """
+    import polars as pl  # noqa: PLC0415 - a command that reads no frame does without
+
     schema = {column.name: column.polars_type for column in columns(STORED[kind])}
     store.verify([kind])
     files = store.files(kind)

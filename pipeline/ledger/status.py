@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
 from pipeline.ledger.as_of import NOW, AsOf
 from pipeline.ledger.reading import ledger_session
 
@@ -47,14 +45,10 @@ def status(store: Store, *, as_of: AsOf = NOW) -> Status:
     Raises: UsageError where the ledger has no such run, StoreError where what is read is not what was written.
     """
     with ledger_session(store, as_of=as_of, kinds=None if as_of.on else _STATE) as session:
-
-        def rows(query: str) -> list[dict[str, Any]]:
-            return session.query(query).to_dicts()
-
         return Status(
             as_of_run=as_of.run_of(store),
             as_of_date=as_of.on,
-            runs=rows(
+            runs=session.rows(
                 """
                 select run, any_value(run_on) as run_on, sum(rows_in)::bigint as rows_in,
                     sum(retried)::bigint as retried, sum(posted)::bigint as posted, sum(unchanged)::bigint as unchanged,
@@ -64,26 +58,26 @@ def status(store: Store, *, as_of: AsOf = NOW) -> Status:
                 group by run order by run desc limit 10
                 """
             ),
-            series=rows(
+            series=session.rows(
                 """
                 select legal_entity, journal_code, fiscal_year, max(last_number) as entries
                 from stored_series group by all order by all
                 """
             ),
-            payments=rows(
+            payments=session.rows(
                 """
                 select payment_order, legal_entity, status, count(*) as payments, sum(amount)::decimal(18, 4) as amount
                 from payments group by all order by all
                 """
             ),
-            quarantine=rows(
+            quarantine=session.rows(
                 """
                 select rule, count(*) as findings, arg_min(row_key, (first_run, row_key)) as row_key,
                     arg_min(message, (first_run, row_key)) as message
                 from stored_findings group by rule order by rule
                 """
             ),
-            balances=rows(
+            balances=session.rows(
                 """
                 with entities as (
                     select legal_entity, sum(debit)::decimal(18, 4) as debit, sum(credit)::decimal(18, 4) as credit
@@ -104,6 +98,8 @@ def status(store: Store, *, as_of: AsOf = NOW) -> Status:
 
 def render(seen: Status, console: Console) -> None:
     """Prints a status for a person."""
+    from rich.table import Table  # noqa: PLC0415 - machines, who read it as JSON, do without
+
     if seen.as_of_run:
         console.print(AsOf(seen.as_of_run, seen.as_of_date).said, highlight=False)
     for title, rows in (

@@ -21,10 +21,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import duckdb
-import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Field, PostCommitHookProperties, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.schema import PrimitiveType
@@ -38,6 +34,10 @@ from pipeline.ledger.place import place_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
+
+    import duckdb
+    import polars as pl
+    import pyarrow as pa
 
     from pipeline.ledger.place import Place
 
@@ -538,6 +538,8 @@ class Writer:
 
     def _table(self) -> DeltaTable:
         """The table with a column for every field written: a wider schema in the commit itself would be lost."""
+        import pyarrow as pa  # noqa: PLC0415 - as in write_segment
+
         place, version = self.store.place, self.store.version
         fields = {name: Field.from_arrow(pa.field(name, kind)) for name, kind in self._fields.items()}
         if version < 0:
@@ -596,6 +598,12 @@ def write_segment(
     No reader sees them before a writer has taken them and committed. runs: the first and last run whose rows they are.
     taken: names that are given. Raises: StoreError where the place cannot be written.
     """
+    # Those who only read a ledger do without these, which take a fifth of a second to load.
+    import duckdb  # noqa: PLC0415
+    import polars as pl  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
     first, last = runs
     try:
         path = place.begin(f"kind={kind}")
@@ -675,8 +683,9 @@ def _is_sweepable(name: str) -> bool:
 
 
 def _segments(table: DeltaTable) -> list[Segment]:
-    actions = pa.table(table.get_add_actions(flatten=True)).select(["path", "size_bytes"]).to_pydict()
-    return [Segment.of(name, size) for name, size in sorted(zip(actions["path"], actions["size_bytes"], strict=True))]
+    actions = table.get_add_actions(flatten=True)
+    names, sizes = actions["path"].to_pylist(), actions["size_bytes"].to_pylist()
+    return [Segment.of(name, size) for name, size in sorted(zip(names, sizes, strict=True))]
 
 
 def _kind_of(name: str) -> str:
@@ -690,6 +699,8 @@ def _digest(path: Path) -> str:
 
 def _plain(kind: pa.DataType) -> pa.DataType:
     """The type as the log knows it: one kind of text, one kind of instant."""
+    import pyarrow as pa  # noqa: PLC0415 - as in write_segment
+
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return pa.string()
     return kind
@@ -732,6 +743,9 @@ def _set_aside_torn_checkpoints(place: Place) -> bool:
 
 
 def _is_parquet(place: Place, name: str) -> bool:
+    import pyarrow as pa  # noqa: PLC0415 - as in write_segment
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
     try:
         pq.read_table(pa.BufferReader(place.read(name)))
     except (pa.ArrowException, OSError):
