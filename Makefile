@@ -128,6 +128,17 @@ SIZE ?= 100000
 bench: install ## Measure everything on SIZE expenses beside plain copies of the same bytes: a report in benchmarks/results
 	$(BIN)/python -m benchmarks --size $(SIZE) $(ARGS)
 
+DOCUMENTS ?= 100000
+OTHERS := .venv-others
+.PHONY: bench-others
+bench-others: install $(OTHERS)/.installed ## Measure what a user would pick instead on DOCUMENTS expense reports
+	$(BIN)/python -m benchmarks.others --documents $(DOCUMENTS) --python $(OTHERS)/bin/python $(ARGS)
+
+$(OTHERS)/.installed: benchmarks/others.txt
+	test -x $(OTHERS)/bin/python || $(PYTHON) -m venv $(OTHERS)
+	$(OTHERS)/bin/python -m pip install --quiet -r $<
+	@touch $@
+
 .PHONY: bench-history
 bench-history: install ## Write the pages of the benchmarks' results again, from their JSON files
 	$(BIN)/python -m benchmarks.report

@@ -66,7 +66,7 @@ def bench(data: Data, size: int, rounds: int, parts: list[str], only: str, resul
         say(f"part {name}")
         found = measured(PARTS[name](data), rounds, say, only=only)
         if found["cases"]:
-            say(f"{name}: in {report.keep(results, about, name, found)}")
+            say(f"{name}: in {report.keep(results, str(size), about, name, found)}")
 
 
 def facts(data: Data) -> dict[str, Any]:

@@ -59,13 +59,13 @@ def commit() -> str:
     return (named or "unknown") + ("+" if found else "")
 
 
-def keep(results: Path, data: dict[str, Any], name: str, part: dict[str, Any]) -> Path:
-    """Puts a part that was measured into the day's report of its size, and writes its page. Returns the JSON file.
+def keep(results: Path, stem: str, data: dict[str, Any], name: str, part: dict[str, Any]) -> Path:
+    """Puts a part that was measured into the day's report, and writes its page. Returns the JSON file.
 
-    data: the size and what was generated. What the report has of other parts stays.
+    stem: what the file is called after the day. data: what was generated. What the report has of other parts stays.
     """
     now = datetime.now(UTC)
-    path = results / f"{now:%Y-%m-%d}-{data['size']}.json"
+    path = results / f"{now:%Y-%m-%d}-{stem}.json"
     report = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"parts": {}}
     report |= {"date": f"{now:%Y-%m-%d}", "machine": machine(), "data": {**report.get("data", {}), **data}}
     report["parts"][name] = {"commit": commit(), **part}
@@ -80,12 +80,12 @@ def page(report: dict[str, Any]) -> str:
     told = report["machine"]
     libraries = ", ".join(f"{name} {told[name]}" for name in _LIBRARIES)
     lines = [
-        f"# {report['data']['size']:,} expenses, {report['date']}",
+        f"# {report['data']['expenses']:,} expenses, {report['date']}",
         "",
         f"{told['cores']} cores, {told['memory GiB']} GiB, {told['system']}, Python {told['python']}; {libraries}.",
         "Generated; how to read it: [README](../README.md).",
         "",
-        *table(("data", ""), [(name, _number(value)) for name, value in report["data"].items() if name != "size"]),
+        *table(("data", ""), [(name, _number(value)) for name, value in report["data"].items()]),
     ]
     for name, part in report["parts"].items():
         lines += ["", f"## {name}", "", f"Commit {part['commit']}, {part['rounds']} rounds.", "", *_cases(part)]
@@ -147,7 +147,7 @@ def history(results: Path) -> str:
     rows = []
     for path in sorted(results.glob("*.json"), reverse=True):
         report = json.loads(path.read_text(encoding="utf-8"))
-        if "parts" not in report:
+        if "size" not in report.get("data", {}):
             continue
         figures = [_told(report, part, case, figure) for _, part, case, figure in _TOLD]
         at = report["parts"].get("run", next(iter(report["parts"].values()), {})).get("commit", "")
