@@ -141,8 +141,10 @@ def compared(store: Path, out: Path) -> dict[str, Any]:
         con.execute(f"""
             create view theirs as
             select legal_entity, journal, account, count(*) as lines,
-                sum(minor)::decimal(30, 0)
-                * case legal_entity when 'JP01' then 1 when 'TN01' then 0.001 else 0.01 end::decimal(5, 3) as amount
+                sum(
+                    minor::decimal(18, 0)
+                    * case legal_entity when 'JP01' then 1 when 'TN01' then 0.001 else 0.01 end::decimal(5, 3)
+                ) as amount
             from read_parquet('{out}') group by all
         """)
         accounts, differing = con.execute("""
