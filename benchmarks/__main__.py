@@ -43,14 +43,13 @@ def main() -> None:
     parser.add_argument("--parts", nargs="*", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--only", default="", help="only cases with this text in their name, and their limits")
     parser.add_argument("--results", type=Path, default=report.RESULTS, help="where the report goes")
-    parser.add_argument("--prepare", action="store_true", help="make data and ledger in --work, measure nothing")
+    parser.add_argument("--prepare", action="store_true", help="make the data in --work, measure nothing")
     given = parser.parse_args()
     work = (given.work or Path(tempfile.mkdtemp(prefix="bench-"))).resolve()
     try:
         data = generated.make(work, given.size)
         if given.prepare:
             generated.as_csv(data)
-            runs.ledger(data)
             return
         rounds = given.rounds or (3 if given.size >= _LARGE else 5)
         bench(data, given.size, rounds, given.parts, given.only, given.results)

@@ -98,7 +98,7 @@ def multiply(reference: Path, batch: Path, new_reference: Path, new_batch: Path,
     """Writes so many copies of a company's employees and documents as one company and one batch."""
     with duckdb.connect() as con:
         # DuckDB's limit is for what it can spill; sorting 14 million rows stays below it.
-        con.execute("set memory_limit = '8GB'")
+        con.execute("set memory_limit = '6GB'")
         con.execute(f"create table copies as select range as copy from range({copies})")
         for column, (table, letter) in _DOCUMENTS.items():
             con.execute(f"""
