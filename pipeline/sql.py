@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import polars as pl
     import pyarrow as pa
@@ -151,6 +151,10 @@ _MACROS = (
     """,
 )
 
+#: what looks at the connection of each session before it is locked, and gives what the session then uses. Benchmarks
+#: count with it what statements do; a command leaves it alone.
+watch: Callable[[duckdb.DuckDBPyConnection], duckdb.DuckDBPyConnection] | None = None
+
 
 def identifier(name: str) -> str:
     """Returns `name` as a quoted SQL identifier; only names made of a-z, 0-9 and _ can be one.
@@ -187,7 +191,8 @@ class Session:
         self.scratch = Path(tempfile.mkdtemp(prefix="lettrage-"))
         # Also of a session that nobody closed: its tables are gone with it, and so are the files they were spilled to.
         self._removed = weakref.finalize(self, shutil.rmtree, self.scratch, ignore_errors=True)
-        self.con = duckdb.connect(":memory:")
+        connection = duckdb.connect(":memory:")
+        self.con = connection if watch is None else watch(connection)
         try:
             self._set_up(directories, str(self.scratch), memory_limit, threads)
         except BaseException:
