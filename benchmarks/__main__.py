@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=None, help="default: 5; 3 from 10 million on")
     parser.add_argument("--work", type=Path, default=None, help="a directory to keep data and ledgers in")
     parser.add_argument("--parts", nargs="*", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--days", type=int, default=compaction.DAYS, help="runs of the ledger that is compacted")
     parser.add_argument("--only", default="", help="only cases with this text in their name, and their limits")
     parser.add_argument("--results", type=Path, default=report.RESULTS, help="where the report goes")
     parser.add_argument("--prepare", action="store_true", help="make the data in --work, measure nothing")
@@ -52,20 +53,16 @@ def main() -> None:
             generated.as_csv(data)
             return
         rounds = given.rounds or (3 if given.size >= _LARGE else 5)
-        bench(data, given.size, rounds, given.parts, given.only, given.results)
+        about = {"size": given.size, **facts(data)}
+        for name in given.parts:
+            say(f"part {name}")
+            made = compaction.part(data, given.days) if name == "compaction" else PARTS[name](data)
+            found = measured(made, rounds, say, only=given.only)
+            if found["cases"]:
+                say(f"{name}: in {report.keep(given.results, str(given.size), about, name, found)}")
     finally:
         if given.work is None:
             shutil.rmtree(work)
-
-
-def bench(data: Data, size: int, rounds: int, parts: list[str], only: str, results: Path) -> None:
-    """Measures parts and keeps each in the report."""
-    about = {"size": size, **facts(data)}
-    for name in parts:
-        say(f"part {name}")
-        found = measured(PARTS[name](data), rounds, say, only=only)
-        if found["cases"]:
-            say(f"{name}: in {report.keep(results, str(size), about, name, found)}")
 
 
 def facts(data: Data) -> dict[str, Any]:
