@@ -60,12 +60,12 @@ def bytes_of(directory: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("seed", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
 def test_order_of_rows_and_number_of_threads_change_no_byte(seed: int, tmp_path: Path) -> None:
     made = company(seed)
-    ledger(made, tmp_path / "one", "--workers", "1")
+    ledger(made, tmp_path / "one", "--threads", "1")
     shuffler = random.Random(seed)
     for tables in (*made.references, *made.batches):
         for rows in tables.values():
             shuffler.shuffle(rows)
-    ledger(made, tmp_path / "other", "--workers", "4")
+    ledger(made, tmp_path / "other", "--threads", "4")
     assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "other")
 
 

@@ -92,4 +92,4 @@ def test_every_kind_of_file_gives_the_same_bytes_batch_by_batch(seed: int, kind:
 
 @pytest.mark.parametrize("workers", ["1", "2", "4"])
 def test_any_number_of_workers_gives_the_same_bytes(workers: str, tmp_path: Path) -> None:
-    assert differences(3, 1, tmp_path, shutil.copytree, "--workers", workers) == []
+    assert differences(3, 1, tmp_path, shutil.copytree, "--threads", workers) == []
