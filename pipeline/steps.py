@@ -96,7 +96,7 @@ def compute(
         # Payments come after the documents of the run, so that an order pays what came with it (spec §6).
         progress("pay")
         pay(session)
-        session.drop("contra_lines", "split_sections")
+        session.drop("contra_lines", "expense_splits")
         progress("record")
         record(session, number, on)
         _check(session)

@@ -76,8 +76,12 @@ def sections_as_one(session: Session, axes: Sequence[str]) -> None:
     session.create(
         "sections_of_splits",
         f"""
-        select expense_id, split, {{{borne}}}::sections_by_axis as sections
-        from split_sections group by expense_id, split
+        with sections_of_combinations as (
+            select combination, {{{borne}}}::sections_by_axis as sections from borne_sections group by combination
+        )
+        select expense_splits.expense_id, expense_splits.split, sections_of_combinations.sections
+        from expense_splits
+        inner join sections_of_combinations on expense_splits.combination = sections_of_combinations.combination
         """,
     )
 

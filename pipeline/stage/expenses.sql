@@ -1,6 +1,7 @@
 -- The expenses of the documents that are judged, each placed in its legal entity: one row per expense row.
--- In: judged_expense_reports, judged_expenses, known_expense_entities, affiliations, legal_entities, currencies,
---     payment_methods, special_employees. Out: placed_expenses. Spec: section 4, "Legal entity of an expense".
+-- In: judged_expense_reports, judged_expenses, expense_copies, known_expense_entities, affiliations, legal_entities,
+--     currencies, payment_methods, special_employees. Out: placed_expenses.
+-- Spec: section 4, "Legal entity of an expense".
 with
 
 headers as (
@@ -16,30 +17,53 @@ headers as (
 expenses_of_employees as (
     select
         judged_expenses.*,
-        expense_keys.expense_id,
+        coalesce(expense_copies.expense_id, judged_expenses.row_id) as expense_id,
         headers.employee,
         headers.is_cancelled,
         known_expense_entities.legal_entity as kept_entity
     from judged_expenses
-    inner join expense_keys on judged_expenses.row_id = expense_keys.row_id
     inner join headers
         on judged_expenses.report = headers.report and judged_expenses.version = headers.version
+    left join expense_copies
+        on judged_expenses.report = expense_copies.report
+            and judged_expenses.version = expense_copies.version
+            and judged_expenses.expense = expense_copies.expense
     left join known_expense_entities
         on judged_expenses.report = known_expense_entities.report
             and judged_expenses.expense = known_expense_entities.expense
 ),
 
+-- Until when each affiliation holds; an ASOF join would sort the expenses.
+periods as (
+    select
+        employee,
+        legal_entity,
+        valid_from,
+        coalesce(lead(valid_from) over (partition by employee order by valid_from), 'infinity'::date) as ends_before
+    from affiliations
+),
+
 affiliated_expenses as (
     select
         expenses_of_employees.*,
-        affiliations.legal_entity as affiliated_entity,
+        periods.legal_entity as affiliated_entity,
         coalesce(
-            expenses_of_employees.kept_entity, expenses_of_employees.legal_entity, affiliations.legal_entity
+            expenses_of_employees.kept_entity, expenses_of_employees.legal_entity, periods.legal_entity
         ) as placed_entity
     from expenses_of_employees
-    asof left join affiliations
-        on expenses_of_employees.employee = affiliations.employee
-            and expenses_of_employees.incurred_on >= affiliations.valid_from
+    left join periods
+        on expenses_of_employees.employee = periods.employee
+            and expenses_of_employees.incurred_on >= periods.valid_from
+            and expenses_of_employees.incurred_on < periods.ends_before
+),
+
+entities as (
+    select
+        legal_entities.legal_entity,
+        legal_entities.currency,
+        currencies.digits
+    from legal_entities
+    left join currencies on legal_entities.currency = currencies.currency
 ),
 
 placed_expenses as (
@@ -56,7 +80,7 @@ placed_expenses as (
         affiliated_expenses.legal_entity as given_entity,
         affiliated_expenses.affiliated_entity,
         affiliated_expenses.placed_entity as legal_entity,
-        legal_entities.legal_entity is not null as is_known_entity,
+        entities.legal_entity is not null as is_known_entity,
         affiliated_expenses.incurred_on,
         affiliated_expenses.expense_type,
         affiliated_expenses.payment_method,
@@ -64,15 +88,14 @@ placed_expenses as (
         coalesce(own_methods.counterpart, common_methods.counterpart, 'report') as counterpart,
         affiliated_expenses.currency,
         expense_currencies.digits as currency_digits,
-        legal_entities.currency as entity_currency,
-        entity_currencies.digits as entity_digits,
+        entities.currency as entity_currency,
+        entities.digits as entity_digits,
         affiliated_expenses.exchange_rate,
         affiliated_expenses.gross,
         affiliated_expenses.label
     from affiliated_expenses
-    left join legal_entities on affiliated_expenses.placed_entity = legal_entities.legal_entity
+    left join entities on affiliated_expenses.placed_entity = entities.legal_entity
     left join currencies as expense_currencies on affiliated_expenses.currency = expense_currencies.currency
-    left join currencies as entity_currencies on legal_entities.currency = entity_currencies.currency
     left join special_employees on affiliated_expenses.employee = special_employees.employee
     left join payment_methods as own_methods
         on affiliated_expenses.placed_entity = own_methods.legal_entity

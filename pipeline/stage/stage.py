@@ -8,6 +8,8 @@ The tables that a run's later steps read, all in the given Session:
     judged_<table>     the rows of documents that are judged; active_<table>: of those not cancelled
     attached_<table>   VAT rows and allocations whose expense is there; loose_<table>: whose is not
     placed_expenses    the judged expenses in their legal entity (expenses.sql)
+    expense_splits     the splits of their charge, each with the number of its combination of sections
+    borne_sections     the sections that the splits of a combination bear, named or inherited
     findings           rule, table_name, row_id, document_kind, document, version, row_key, column_name, value, message
     quarantined_documents   document_kind, document: what has a finding
 """
@@ -35,6 +37,17 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 RULES = sorted((HERE / "rules").glob("*.sql"))
+
+#: what is found out of the sections that splits name, in the order in which each reads the one before
+SECTIONS = (
+    "section_ancestors",
+    "named_sections",
+    "split_names",
+    "combinations",
+    "expense_splits",
+    "brought_sections",
+    "borne_sections",
+)
 
 #: how many rows are held to their model at a time, so that memory stays bounded
 _SLICE = 250_000
@@ -108,7 +121,8 @@ def decide_fates(session: Session) -> None:
             f"on fates.table_name = '{table}' and fates.row_id = staged.row_id and fates.fate = 'judge'",
         )
         if table == "expenses":
-            session.run(HERE / "expense_keys.sql")
+            session.run(HERE / "expense_copies.sql")
+            session.view("expense_keys", (HERE / "expense_keys.sql").read_text(encoding="utf-8"))
         session.view(f"active_{table}", _active(movement))
     for table in ("expense_taxes", "allocations"):
         session.view(f"loose_{table}", _without_expense(table))
@@ -118,9 +132,9 @@ def decide_fates(session: Session) -> None:
 def judge(session: Session) -> None:
     """Makes findings and quarantined_documents: every rule over the judged rows, and the cells of loose rows."""
     session.run(HERE / "expenses.sql", "placed_expenses")
-    session.run(HERE / "section_ancestors.sql")
-    session.run(HERE / "brought_sections.sql")
-    session.run(HERE / "split_sections.sql")
+    for step in SECTIONS:
+        session.run(HERE / f"{step}.sql")
+    session.drop("split_names")
     session.run(HERE / "accountable_advances.sql")
     session.run(HERE / "account_needs.sql")
     session.run(HERE.parent / "post" / "accounts.sql")

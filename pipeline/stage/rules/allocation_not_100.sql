@@ -1,17 +1,6 @@
 -- Expenses whose splits do not add up to 100 percent, or one of whose splits has two percents.
--- In: attached_allocations, placed_expenses. Out: findings. Spec: sections 3 and 4, "Allocations".
+-- In: expense_splits, placed_expenses. Out: findings. Spec: sections 3 and 4, "Allocations".
 with
-
-splits as (
-    select
-        expense_id,
-        split,
-        min(percent) as percent,
-        max(percent) as highest_percent,
-        bool_or(percent is null or split is null) as is_unreadable
-    from attached_allocations
-    group by expense_id, split
-),
 
 allocated_expenses as (
     select
@@ -19,7 +8,7 @@ allocated_expenses as (
         sum(percent) as percent,
         bool_or(percent <> highest_percent) as is_ambiguous,
         bool_or(is_unreadable) as is_unreadable
-    from splits
+    from expense_splits
     group by expense_id
 )
 
