@@ -152,7 +152,7 @@ def workers_are_processes() -> bool:
     """Whether `lettrage run` can start worker processes."""
     told = subprocess.run([*LETTRAGE, "run", "--help"], capture_output=True, text=True, check=True)  # noqa: S603 - ours
     of_workers = told.stdout.partition("--workers")[2].partition("  --")[0]
-    return "process" in of_workers
+    return "process" in of_workers.lower()
 
 
 def _medians(rounds: list[dict[str, Any]]) -> dict[str, dict[str, float]]:

@@ -1,20 +1,26 @@
 """CPU seconds of one run by stage and by SQL file: `python -m benchmarks.stages REFERENCE BATCH STORE DAY OUT`.
 
 The process's CPU time between what `run` says of its progress goes to the stage that it named last; what a `.sql` file
-took of it is counted beside. The files that impute advances are told apart from the rest of `post`. OUT is a JSON file.
+took of it is counted beside. The files that impute advances are told apart from the rest of `post`. A run that is cut
+into parts has the stages of each part, and `cut`, `parts` (reading one, handing it on) and `write` of its own. OUT is a
+JSON file.
 """
 
 from __future__ import annotations
 
+import functools
 import json
+import re
 import sys
 import time
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
+from pipeline.partition import part, taken
 from pipeline.run import run
 from pipeline.sql import Session
 
@@ -36,7 +42,8 @@ class Clock:
         self._stage, self._since = "start", 0.0
 
     def enter(self, stage: str) -> None:
-        """A stage begins, and the one before it ends."""
+        """A stage begins, and the one before it ends. Parts are not told apart."""
+        stage = re.sub("^post, part.*", "parts", stage).partition(",")[0].partition(" ")[0]
         now = time.process_time()
         self.stages[self._stage] += now - self._since
         self._stage, self._since = stage, now
@@ -69,11 +76,25 @@ def main() -> None:
     """Makes a run and writes what its stages took."""
     reference, batch, store, day, out = sys.argv[1:]
     clock = Clock()
-    # Session is told by the command how its files are run; here each of them is timed, and nothing else changes.
-    for name in ("run", "add"):
-        setattr(Session, name, _timed(getattr(Session, name), clock))
-    run(Path(reference), Path(batch), Path(store), on=date.fromisoformat(day), progress=clock.enter)
+    replaced: list[tuple[Any, str, Any]] = [
+        *((Session, name, _timed(getattr(Session, name), clock)) for name in ("run", "add")),
+        # What happens within a part is told to nobody else.
+        (part, "compute", functools.partial(vars(part)["compute"], progress=clock.enter)),
+        (taken, "number_part", _entering("write", vars(taken)["number_part"], clock)),
+    ]
+    with ExitStack() as stack:
+        for owner, name, timed in replaced:
+            stack.enter_context(mock.patch.object(owner, name, timed))
+        run(Path(reference), Path(batch), Path(store), on=date.fromisoformat(day), progress=clock.enter)
     Path(out).write_text(json.dumps(clock.figures()), encoding="utf-8")
+
+
+def _entering(stage: str, function: Callable[..., Any], clock: Clock) -> Callable[..., Any]:
+    def entering(*arguments: Any) -> Any:
+        clock.enter(stage)
+        return function(*arguments)
+
+    return entering
 
 
 def _timed(method: Callable[..., None], clock: Clock) -> Callable[..., None]:
