@@ -111,9 +111,9 @@ def validate_segments(kind: str, segments: list[str]) -> None:
     Raises: InvariantError naming the table and the column.
     """
     for segment in segments:
-        with pq.ParquetFile(segment) as file:
-            for batch in file.iter_batches(_SLICE):
-                validate(pl.DataFrame(batch), STORED[kind])
+        rows = pl.scan_parquet(segment, glob=False, hive_partitioning=False)
+        for start in range(0, pq.read_metadata(segment).num_rows, _SLICE):
+            validate(rows.slice(start, _SLICE).collect(), STORED[kind])
 
 
 _SECTION_FIELDS = """
