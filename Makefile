@@ -143,6 +143,10 @@ $(OTHERS)/.installed: benchmarks/others.txt
 bench-history: install ## Write the pages of the benchmarks' results again, from their JSON files
 	$(BIN)/python -m benchmarks.report
 
+.PHONY: counts
+counts: install ## Count statements, rows, bytes and instructions; fail where they grew. ARGS=--accept keeps what is counted
+	$(BIN)/python -m benchmarks.counts $(ARGS)
+
 .PHONY: lock
 lock: install ## Compile requirements/*.txt; ARGS=--upgrade takes newer versions
 	$(COMPILE) $(ARGS) --extra cluster --extra lineage --extra s3 --extra serve --output-file requirements/lock.txt
@@ -158,7 +162,7 @@ pre-commit: install ## Have git run the linters before each commit
 
 .PHONY: system-packages
 system-packages: ## Install the programs that some tests call (Debian, as root); those tests are skipped without
-	@missing=""; for program in xmllint hledger ledger soffice strace sshd; do \
+	@missing=""; for program in xmllint hledger ledger soffice strace sshd valgrind; do \
 		PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; \
 	done; \
 	if [ -z "$$missing" ]; then \
@@ -169,5 +173,5 @@ system-packages: ## Install the programs that some tests call (Debian, as root);
 		echo "system packages: installing$$missing"; \
 		export DEBIAN_FRONTEND=noninteractive; \
 		timeout 300 apt-get update -qq && timeout 900 apt-get install -qq -y --no-install-recommends \
-			libxml2-utils hledger ledger libreoffice-calc-nogui strace openssh-server </dev/null >/dev/null; \
+			libxml2-utils hledger ledger libreoffice-calc-nogui strace openssh-server valgrind </dev/null >/dev/null; \
 	fi
