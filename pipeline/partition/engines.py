@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: times that a worker may die of one task, or while it has it, before the run gives up
 _DEATHS = 20
+#: times that processes are started before the run gives up
+_STARTS = 10
 _MEND = "the ledger is as it was: give the command again"
 
 Task = TypeVar("Task")
@@ -86,20 +88,30 @@ def local(workers: int) -> Iterator[Cluster]:
     """
     distributed = _library()
     _quiet()
-    with (
-        distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,
-            security=True,
-            host="127.0.0.1",
-            memory_limit=None,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
+    with _started(distributed, workers) as cluster, distributed.Client(cluster, set_as_default=False) as client:
         yield Cluster(client, workers)
+
+
+def _started(distributed: Any, workers: int) -> Any:
+    """A cluster of processes; one that dies while it starts has all of them started anew."""
+    for left in reversed(range(_STARTS)):
+        try:
+            return distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                security=True,
+                host="127.0.0.1",
+                memory_limit=None,
+                silence_logs=logging.CRITICAL,
+            )
+        except RuntimeError as error:
+            if not left:
+                raise RunError(
+                    f"the processes that --workers asks for do not start ({error})", where="cluster", mend=_MEND
+                ) from None
+    raise AssertionError
 
 
 @contextmanager
