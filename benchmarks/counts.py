@@ -184,16 +184,18 @@ def _one_processor() -> Iterator[None]:
 def _instructions(valgrind: str, sample: Path, work: Path) -> Iterator[tuple[str, int]]:
     """The instructions of each command, from the start of Python to its end, with what it is called."""
     store, on = ("--store", str(work / "store")), ("--on", ON.isoformat())
-    commands = {"help": ["--help"]}
-    for number, batch in enumerate(BATCHES, start=1):
-        tables = ("--reference", str(sample / "reference"), "--batch", str(sample / batch))
-        commands[f"run {number}"] = ["run", *tables, *store, *on, "--json"]
-    commands["status"] = ["status", *store]
-    commands["dump"] = ["dump", *store, "--out", str(work / "dump")]
-    for name in FORMATS:
-        out = ("--out", str(work / name))
-        commands[f"export {name}"] = ["export", *store, "--format", name, "--entity", ENTITY, *on, *out, "--json"]
-    commands["check"] = ["check", *store, "--chain"]
+    tables = ("--reference", str(sample / "reference"), "--batch", str(sample / BATCHES[0]))
+    # Those in which more is done than DuckDB's counts tell: start-up, and frames.
+    commands = {
+        "--help": ["--help"],
+        "run": ["run", *tables, *store, *on, "--json"],
+        "status": ["status", *store],
+        "dump": ["dump", *store, "--out", str(work / "dump")],
+        "check": ["check", *store],
+    }
+    name = FORMATS[-1]
+    out = ("--out", str(work / name))
+    commands[f"export {name}"] = ["export", *store, "--format", name, "--entity", ENTITY, *on, *out, "--json"]
     log = work / "valgrind.log"
     counting = [valgrind, "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", f"--log-file={log}"]
     for name, arguments in commands.items():
