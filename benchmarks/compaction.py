@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from benchmarks.data import Data
 
-DAYS = 100
+DAYS = 40
 _FIRST = date(2026, 1, 31)
 _REPORTS = 40
 _ORDERS_EVERY = 20
