@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=100_000, help="expenses of the full batch, about")
     parser.add_argument("--rounds", type=int, default=None, help="default: 5; 3 from 10 million on")
     parser.add_argument("--work", type=Path, default=None, help="a directory to keep data and ledgers in")
-    parser.add_argument("--parts", nargs="*", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--parts", type=_parts, default=list(PARTS), help=f"of {','.join(PARTS)}")
     parser.add_argument("--days", type=int, default=compaction.DAYS, help="runs of the ledger that is compacted")
     parser.add_argument("--only", default="", help="only cases with this text in their name, and their limits")
     parser.add_argument("--results", type=Path, default=report.RESULTS, help="where the report goes")
@@ -63,6 +63,15 @@ def main() -> None:
     finally:
         if given.work is None:
             shutil.rmtree(work)
+
+
+def _parts(text: str) -> list[str]:
+    """Parts as they are given: names with commas between."""
+    names = text.split(",")
+    if unknown := set(names) - PARTS.keys():
+        message = f"no part of the benchmarks: {', '.join(sorted(unknown))}"
+        raise argparse.ArgumentTypeError(message)
+    return names
 
 
 def facts(data: Data) -> dict[str, Any]:
