@@ -27,7 +27,7 @@ select
     headers.document,
     min(headers.legal_entity) as legal_entity
 from headers
-inner join row_fates
+left join row_fates
     on headers.table_name = row_fates.table_name and headers.row_id = row_fates.row_id
-where row_fates.fate in ('judge', 'conflict', 'ignored')
+where coalesce(row_fates.fate, 'judge') in ('judge', 'conflict', 'ignored')
 group by headers.document_kind, headers.document

@@ -1,10 +1,9 @@
 -- The documents that the batch brings, returns payments of, or that wait: one row per document.
--- In: document_rows, staged_payment_returns. Out: present_documents. Spec: section 3.
+-- In: document_versions, staged_payment_returns. Out: present_documents. Spec: section 3.
 select distinct
     document_kind,
     document
-from document_rows
-where document is not null
+from document_versions
 
 union
 

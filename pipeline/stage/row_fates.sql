@@ -1,5 +1,5 @@
--- What becomes of each row: one row per row of a document's tables.
--- In: document_rows, document_fates. Out: row_fates. Spec: section 3.
+-- What becomes of the rows that are not judged: one row per row of a document's tables that is not.
+-- In: document_rows, document_versions, document_fates. Out: row_fates. Spec: section 3.
 -- fate: that of its document, or superseded, orphan (new), waiting_orphan, alone (new), waiting_alone.
 with
 
@@ -8,9 +8,32 @@ batch_headers as (
         document_kind,
         document,
         max(version) as version
-    from document_rows
-    where is_header and origin = 'batch' and document is not null and version is not null
+    from document_versions
+    where has_header and origin = 'batch' and version is not null
     group by document_kind, document
+),
+
+version_fates as (
+    select
+        document_versions.document_kind,
+        document_versions.document,
+        document_versions.version,
+        document_versions.origin,
+        case
+            when document_fates.document is null then 'orphan'
+            when document_versions.version = document_fates.version
+                and document_versions.origin = document_fates.origin
+                then document_fates.fate
+            when document_versions.version < document_fates.version then 'superseded'
+            when document_versions.version = document_fates.version and document_versions.origin = 'waiting'
+                then 'superseded'
+            else 'orphan'
+        end as fate
+    from document_versions
+    left join document_fates
+        on document_versions.document_kind = document_fates.document_kind
+            and document_versions.document = document_fates.document
+    where document_versions.version is not null and document_versions.origin in ('batch', 'waiting')
 ),
 
 placed_rows as (
@@ -22,20 +45,28 @@ placed_rows as (
         document_rows.version,
         document_rows.origin,
         document_rows.values_hash,
-        case
-            when document_rows.origin in ('waiting_orphan', 'waiting_alone') then document_rows.origin
-            when document_rows.document is null or document_rows.version is null then 'alone'
-            when document_fates.document is null then 'orphan'
-            when document_rows.version = document_fates.version and document_rows.origin = document_fates.origin
-                then document_fates.fate
-            when document_rows.is_header or document_rows.version < document_fates.version then 'superseded'
-            when document_rows.version = document_fates.version and document_rows.origin = 'waiting' then 'superseded'
-            else 'orphan'
-        end as fate
+        version_fates.fate
     from document_rows
-    left join document_fates
-        on document_rows.document_kind = document_fates.document_kind
-            and document_rows.document = document_fates.document
+    inner join version_fates
+        on document_rows.document_kind = version_fates.document_kind
+            and document_rows.document = version_fates.document
+            and document_rows.version = version_fates.version
+            and document_rows.origin = version_fates.origin
+    where version_fates.fate <> 'judge'
+
+    union all
+
+    select
+        table_name,
+        row_id,
+        document_kind,
+        document,
+        version,
+        origin,
+        values_hash,
+        if(origin in ('waiting_orphan', 'waiting_alone'), origin, 'alone') as fate
+    from document_rows
+    where document is null or version is null or origin in ('waiting_orphan', 'waiting_alone')
 ),
 
 new_orphans as (
@@ -61,6 +92,7 @@ row_fates as (
     select
         placed_rows.table_name,
         placed_rows.row_id,
+        placed_rows.origin,
         case
             when placed_rows.fate = 'waiting_orphan'
                 and (coalesce(placed_rows.version, 0) <= batch_headers.version or new_orphans.document is not null)

@@ -4,9 +4,10 @@ The tables that a run's later steps read, all in the given Session:
 
     staged_<table>     every row of the batch and of the quarantine, typed (see cast.py)
     document_rows      a row a row of a document: what it belongs to, and two hashes of what it says
-    document_fates     a row a document (versions.sql); row_fates: a row a row (row_fates.sql)
-    judged_<table>     the rows of documents that are judged; active_<table>: of those not cancelled
-    attached_<table>   VAT rows and allocations whose expense is there; loose_<table>: whose is not
+    document_versions  a row a version of a document: what its rows say together
+    document_fates     a row a document (versions.sql); row_fates: a row a row that is not judged (row_fates.sql)
+    judged_<table>     the rows of documents that are judged; active_<table>: headers of those not cancelled
+    attached_<table>   VAT rows and allocations of reports not cancelled whose expense is there; loose_<table>: is not
     placed_expenses    the judged expenses in their legal entity (expenses.sql)
     expense_splits     the splits of their charge, each with the number of its combination of sections
     borne_sections     the sections that the splits of a combination bear, named or inherited
@@ -30,6 +31,7 @@ from schemas.table import columns, key, validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from pipeline.sql import Session
     from pipeline.tables import RawTable
@@ -51,6 +53,9 @@ SECTIONS = (
 
 #: how many rows are held to their model at a time, so that memory stays bounded
 _SLICE = 250_000
+
+#: from one row in how many that is not judged on the others are copied
+_COPIED_FROM = 8
 
 #: columns in which two versions may differ without a change of content (spec §3)
 _NOT_CONTENT = {"version", "status", "label", "declared_on", "modified_on"}
@@ -76,6 +81,11 @@ class Movement:
         return columns(MOVEMENTS[self.table])
 
     @property
+    def required(self) -> list[str]:
+        """The names of the columns that must be filled."""
+        return [column.name for column in self.columns if column.required]
+
+    @property
     def key(self) -> tuple[str, ...]:
         """The columns that name a row."""
         return key(MOVEMENTS[self.table])
@@ -96,37 +106,71 @@ ALL_TABLES = (*DOCUMENT_TABLES, RETURNS)
 
 def rows_to_stage(session: Session, batch: Mapping[str, RawTable]) -> dict[str, str]:
     """The query of each movement table's rows, of the batch and of `stored_waiting`, typed, not numbered yet."""
-    return {movement.table: _rows_to_stage(session, movement, batch.get(movement.table)) for movement in ALL_TABLES}
+    kinds = session.query(
+        """
+        select distinct table_name, if(json_extract_string(row_json, '$.whole_row') is null, fate, 'bad') as fate
+        from stored_waiting
+        """
+    )
+    waiting = set(kinds.iter_rows())
+    return {
+        movement.table: _rows_to_stage(session, movement, batch.get(movement.table), waiting) for movement in ALL_TABLES
+    }
 
 
 def stage_rows(session: Session, staged: Mapping[str, str]) -> None:
     """Makes staged_<table> of the rows that `staged` selects for each movement table, and document_rows of them."""
-    for table, rows in staged.items():
-        session.create(f"staged_{table}", f"select * replace (row_number() over () as row_id) from ({rows})")
-    session.create("document_rows", " union all ".join(_document_rows(movement) for movement in DOCUMENT_TABLES))
+    for movement in ALL_TABLES:
+        cells = ["malformed is null", *(f"{identifier(name)} is not null" for name in movement.required)]
+        session.create(
+            f"staged_{movement.table}",
+            f"select * replace (row_number() over () as row_id), {' and '.join(cells)} as is_whole "
+            f"from ({staged[movement.table]})",
+        )
+    given = [movement for movement in _given(session) if movement is not RETURNS]
+    session.create(
+        "document_rows", " union all ".join(_document_rows(movement) for movement in given or DOCUMENT_TABLES)
+    )
+    session.run(HERE / "document_versions.sql")
 
 
 def decide_fates(session: Session) -> None:
-    """Makes document_fates and row_fates; reads document_rows and known_documents."""
+    """Makes document_fates and row_fates; reads document_rows, document_versions and known_documents."""
     session.run(HERE / "versions.sql", "document_fates")
     session.run(HERE / "row_fates.sql")
     session.run(HERE / "return_fates.sql")
+    not_judged = dict(
+        session.query(
+            """
+            select table_name, count(*) from row_fates group by table_name
+            union all
+            select 'payment_returns', count(*) from return_fates where fate <> 'judge'
+            """
+        ).iter_rows()
+    )
     for movement in ALL_TABLES:
-        table = movement.table
-        fates = "return_fates" if movement is RETURNS else "row_fates"
-        # Tables, not views: every rule reads them again.
-        session.create(
-            f"judged_{table}",
-            f"select staged.* from {identifier(f'staged_{table}')} as staged semi join {fates} as fates "
-            f"on fates.table_name = '{table}' and fates.row_id = staged.row_id and fates.fate = 'judge'",
-        )
-        if table == "expenses":
-            session.run(HERE / "expense_copies.sql")
-            session.view("expense_keys", (HERE / "expense_keys.sql").read_text(encoding="utf-8"))
-        session.view(f"active_{table}", _active(movement))
+        _name_judged(session, movement, not_judged.get(movement.table, 0))
+        if movement.is_header:
+            active = f"select * from judged_{movement.table} where status is distinct from 'cancelled'"
+            session.view(f"active_{movement.table}", active)
+    session.create(
+        "judged_rows",
+        " union all ".join(
+            f"select '{movement.table}' as table_name, count(*) as row_count from judged_{movement.table}"
+            for movement in ALL_TABLES
+        ),
+    )
+    session.run(HERE / "cancelled_reports.sql")
+    session.run(HERE / "expense_copies.sql")
+    session.view("expense_keys", (HERE / "expense_keys.sql").read_text(encoding="utf-8"))
     for table in ("expense_taxes", "allocations"):
-        session.view(f"loose_{table}", _without_expense(table))
-        session.run(HERE / f"attached_{table}.sql")
+        session.run(HERE / f"matched_{table}.sql")
+        session.view(f"attached_{table}", f"select * from matched_{table} where expense_id is not null and is_active")
+        session.view(
+            f"loose_{table}",
+            f"select judged.* from judged_{table} as judged semi join matched_{table} as matched "
+            "on judged.row_id = matched.row_id and matched.expense_id is null and matched.is_active",
+        )
 
 
 def judge(session: Session) -> None:
@@ -140,9 +184,11 @@ def judge(session: Session) -> None:
     session.run(HERE.parent / "post" / "accounts.sql")
     session.run(HERE.parent / "post" / "journal_codes.sql")
     session.register("valid_ibans", iban_table(session.query(_OWN_IBANS)["iban"]))
-    session.create("malformed_cells", " union all ".join(_malformed_cells(movement) for movement in ALL_TABLES))
-    session.create("missing_cells", " union all ".join(_missing_cells(movement) for movement in ALL_TABLES))
-    session.create("duplicate_rows", " union all ".join(_duplicate_rows(movement) for movement in ALL_TABLES))
+    given = _given(session)
+    some = given or ALL_TABLES
+    session.create("malformed_cells", " union all ".join(_malformed_cells(movement) for movement in some))
+    session.create("missing_cells", " union all ".join(_missing_cells(movement) for movement in some))
+    session.create("duplicate_rows", " union all ".join(_duplicate_rows(movement) for movement in some))
     session.create(
         "rule_findings",
         """
@@ -151,18 +197,48 @@ def judge(session: Session) -> None:
         """,
     )
     for rule in RULES:
-        session.run(rule, "broken_rows")
-        session.insert("rule_findings", f"select '{rule.stem}' as rule, * from broken_rows")
-    session.create("findings", " union all ".join(_named_findings(movement) for movement in ALL_TABLES))
+        broken_rows = rule.read_text(encoding="utf-8")
+        session.insert("rule_findings", f"select '{rule.stem}' as rule, * from (\n{broken_rows})")
+    found = {table for (table,) in session.query("select distinct table_name from rule_findings").iter_rows()}
+    named = [movement for movement in ALL_TABLES if movement.table in found]
+    session.create("findings", " union all ".join(_named_findings(movement) for movement in named or [RETURNS]))
     session.run(HERE / "quarantined_documents.sql")
-    for movement in ALL_TABLES:
+    for movement in given:
         _validate_passed(session, movement)
+
+
+def _given(session: Session) -> list[Movement]:
+    """The movement tables that have rows: what is found out of each other one would take time and be nothing."""
+    counts = " union all ".join(f"select '{one.table}', count(*) from staged_{one.table}" for one in ALL_TABLES)
+    rows = dict(session.query(counts).iter_rows())
+    return [movement for movement in ALL_TABLES if rows[movement.table]]
+
+
+def _name_judged(session: Session, movement: Movement, not_judged: int) -> None:
+    """Makes judged_<table>: a name for the staged rows less the few that are not judged, or a copy of the rest."""
+    staged, judged = f"staged_{movement.table}", f"judged_{movement.table}"
+    if not not_judged:
+        session.view(judged, f"select * from {staged}")
+        return
+    fates = "return_fates" if movement is RETURNS else "row_fates"
+    rows = (
+        f"select staged.* from {staged} as staged anti join {fates} as fates "
+        f"on fates.table_name = '{movement.table}' and fates.row_id = staged.row_id and fates.fate <> 'judge'"
+    )
+    # Every rule reads them again.
+    if not_judged * _COPIED_FROM > session.count(staged):
+        session.create(judged, rows)
+    else:
+        session.view(judged, rows)
 
 
 _OWN_IBANS = "select iban from legal_entities union all select iban from bank_accounts"
 
 
-def _rows_to_stage(session: Session, movement: Movement, raw: RawTable | None) -> str:
+def _rows_to_stage(
+    session: Session, movement: Movement, raw: RawTable | None, waiting: AbstractSet[tuple[str, str]]
+) -> str:
+    """waiting: the tables and fates of which rows wait; fate bad: with another number of cells than the header."""
     parts = []
     if raw is not None:
         if isinstance(raw.source, Path):
@@ -183,6 +259,8 @@ def _rows_to_stage(session: Session, movement: Movement, raw: RawTable | None) -
         f"json_extract_string(row_json, '$.{column.name}') as {identifier(column.name)}" for column in movement.columns
     )
     for fate, origin in (("document", "waiting"), ("orphan", "waiting_orphan"), ("alone", "waiting_alone")):
+        if (movement.table, fate) not in waiting:
+            continue
         kept = f"(select {texts} from stored_waiting where table_name = '{movement.table}' and fate = '{fate}'"
         if fate == "alone":
             kept += " and json_extract_string(row_json, '$.whole_row') is null"
@@ -195,15 +273,18 @@ def _rows_to_stage(session: Session, movement: Movement, raw: RawTable | None) -
                 first=1,
             )
         )
-    parts.append(
-        _bad_rows(
-            movement,
-            "(select json_extract_string(row_json, '$.whole_row') as text from stored_waiting "
-            f"where table_name = '{movement.table}' and fate = 'alone' "
-            "and json_extract_string(row_json, '$.whole_row') is not null)",
-            origin="waiting_alone",
+    if (movement.table, "bad") in waiting:
+        parts.append(
+            _bad_rows(
+                movement,
+                "(select json_extract_string(row_json, '$.whole_row') as text from stored_waiting "
+                f"where table_name = '{movement.table}' and fate = 'alone' "
+                "and json_extract_string(row_json, '$.whole_row') is not null)",
+                origin="waiting_alone",
+            )
         )
-    )
+    if not parts:
+        parts.append(_bad_rows(movement, "(select '' as text where false)"))
     return " union all by name ".join(f"({part})" for part in parts)
 
 
@@ -269,39 +350,13 @@ def _document_rows(movement: Movement) -> str:
     """
 
 
-def _active(movement: Movement) -> str:
-    """Selects the judged rows of documents that are not cancelled."""
-    judged = f"judged_{movement.table}"
-    if movement is RETURNS:
-        return f"select * from {judged}"
-    if movement.is_header:
-        return f"select * from {judged} where status is distinct from 'cancelled'"
-    join = "and fates.version = judged.version" if movement.has_version else ""
-    return f"""
-        select judged.* from {judged} as judged
-        semi join document_fates as fates
-            on fates.document_kind = '{movement.document_kind}'
-                and fates.document = judged.{identifier(movement.document)} {join} and not fates.is_cancelled
-    """
-
-
-def _without_expense(table: str) -> str:
-    """Selects the active rows of a child table whose expense is not there."""
-    return f"""
-        select rows.* from active_{table} as rows
-        anti join judged_expenses
-            on rows.report = judged_expenses.report and rows.version = judged_expenses.version
-                and rows.expense = judged_expenses.expense
-    """
-
-
 def _formed(movement: Movement) -> str:
-    """Selects the rows whose cells are looked at: the judged ones, and the new ones that wait alone."""
+    """Selects the rows with a cell amiss, of those that are looked at: the judged, and the new that wait alone."""
     fates = "return_fates" if movement is RETURNS else "row_fates"
     return (
-        f"select staged.* from staged_{movement.table} as staged semi join {fates} as fates "
+        f"select staged.* from staged_{movement.table} as staged anti join {fates} as fates "
         f"on fates.table_name = '{movement.table}' and fates.row_id = staged.row_id "
-        "and fates.fate in ('judge', 'alone')"
+        "and fates.fate not in ('judge', 'alone') where not staged.is_whole"
     )
 
 
@@ -334,11 +389,11 @@ def _hint(column: Column) -> str:
 
 
 def _missing_cells(movement: Movement) -> str:
-    required = [column.name for column in movement.columns if column.required]
     cells = ", ".join(
-        f"if({identifier(name)} is null and not list_contains(wrong, '{name}'), '{name}', null)" for name in required
+        f"if({identifier(name)} is null and not list_contains(wrong, '{name}'), '{name}', null)"
+        for name in movement.required
     )
-    some = " or ".join(f"{identifier(name)} is null" for name in required)
+    some = " or ".join(f"{identifier(name)} is null" for name in movement.required)
     return f"""
         select '{movement.table}' as table_name, row_id, column_name, null::varchar as value,
             column_name || ' is required and empty: fill it in' as message
@@ -359,13 +414,17 @@ def _duplicate_rows(movement: Movement) -> str:
     nullable = {column.name for column in movement.columns if not column.required}
     complete = " and ".join(f"{identifier(name)} is not null" for name in movement.key if name not in nullable)
     same = " and ".join(f"judged.{name} is not distinct from copied.{name}" for name in names)
-    return f"""
-        select '{movement.table}' as table_name, judged.row_id, copied.copies
-        from judged_{movement.table} as judged
-        inner join (
+    copied = f"""
+        (
             select {", ".join(names)}, count(*) as copies from judged_{movement.table}
             where {complete} group by all having count(*) > 1
-        ) as copied on {same}
+        )
+    """
+    if movement.table == "expenses":
+        copied = f"(select * from expense_copies where {complete})"
+    return f"""
+        select '{movement.table}' as table_name, judged.row_id, copied.copies
+        from judged_{movement.table} as judged inner join {copied} as copied on {same}
     """
 
 

@@ -1,5 +1,6 @@
 -- A cell that its column cannot hold, or that the cells beside it rule out.
--- In: malformed_cells and the judged tables. Out: findings. Spec: section 3; section 2, "Precision".
+-- In: malformed_cells, placed_expenses, matched_expense_taxes and the judged tables. Out: findings.
+-- Spec: section 3; section 2, "Precision".
 with
 
 expense_precision as (
@@ -74,56 +75,66 @@ report_sizes as (
         and entry_totals.largest < largest_minor(entry_totals.entity_digits)
 ),
 
+-- VAT rows that may have an amount amiss: too many decimals, or too large once converted.
+doubtful_taxes as (
+    select
+        matched_expense_taxes.row_id,
+        matched_expense_taxes.taxed_gross,
+        matched_expense_taxes.vat_amount,
+        placed_expenses.currency,
+        placed_expenses.currency_digits,
+        placed_expenses.entity_currency,
+        placed_expenses.entity_digits,
+        placed_expenses.exchange_rate
+    from matched_expense_taxes
+    inner join placed_expenses on matched_expense_taxes.expense_id = placed_expenses.expense_id
+    where
+        placed_expenses.currency <> placed_expenses.entity_currency
+        or e4(matched_expense_taxes.taxed_gross) % minor_e4(placed_expenses.currency_digits) <> 0
+        or e4(matched_expense_taxes.vat_amount) % minor_e4(placed_expenses.currency_digits) <> 0
+),
+
+doubtful_amounts as (
+    select
+        *,
+        'taxed_gross' as column_name,
+        taxed_gross as amount
+    from doubtful_taxes
+
+    union all
+
+    select
+        *,
+        'vat_amount' as column_name,
+        vat_amount as amount
+    from doubtful_taxes
+),
+
 tax_precision as (
     select
         'expense_taxes' as table_name,
-        judged_expense_taxes.row_id,
-        amounts.column_name,
-        shown(amounts.value) as value,
-        amounts.column_name || ' has more decimals than ' || placed_expenses.currency || ' has ('
-        || placed_expenses.currency_digits || '): round it to the minor unit' as message
-    from judged_expense_taxes
-    inner join placed_expenses
-        on judged_expense_taxes.report = placed_expenses.report
-            and judged_expense_taxes.version = placed_expenses.version
-            and judged_expense_taxes.expense = placed_expenses.expense
-    cross join
-        lateral (
-            select
-                unnest(['taxed_gross', 'vat_amount']) as column_name,
-                unnest([judged_expense_taxes.taxed_gross, judged_expense_taxes.vat_amount]) as value
-        ) as amounts
-    where e4(amounts.value) % minor_e4(placed_expenses.currency_digits) <> 0
+        row_id,
+        column_name,
+        shown(amount) as value,
+        column_name || ' has more decimals than ' || currency || ' has (' || currency_digits
+        || '): round it to the minor unit' as message
+    from doubtful_amounts
+    where e4(amount) % minor_e4(currency_digits) <> 0
 ),
 
 tax_sizes as (
     select
         'expense_taxes' as table_name,
-        judged_expense_taxes.row_id,
-        amounts.column_name,
-        shown(amounts.value) as value,
-        amounts.column_name || ' × exchange_rate is more than an amount can hold (14 digits)' as message
-    from judged_expense_taxes
-    inner join placed_expenses
-        on judged_expense_taxes.report = placed_expenses.report
-            and judged_expense_taxes.version = placed_expenses.version
-            and judged_expense_taxes.expense = placed_expenses.expense
-    cross join
-        lateral (
-            select
-                unnest(['taxed_gross', 'vat_amount']) as column_name,
-                unnest([judged_expense_taxes.taxed_gross, judged_expense_taxes.vat_amount]) as value
-        ) as amounts
+        row_id,
+        column_name,
+        shown(amount) as value,
+        column_name || ' × exchange_rate is more than an amount can hold (14 digits)' as message
+    from doubtful_amounts
     where
-        placed_expenses.currency <> placed_expenses.entity_currency
+        currency <> entity_currency
         and abs(
-            converted(
-                to_minor(amounts.value, placed_expenses.currency_digits),
-                e8(placed_expenses.exchange_rate),
-                placed_expenses.currency_digits,
-                placed_expenses.entity_digits
-            )
-        ) >= largest_minor(placed_expenses.entity_digits)
+            converted(to_minor(amount, currency_digits), e8(exchange_rate), currency_digits, entity_digits)
+        ) >= largest_minor(entity_digits)
 ),
 
 advance_precision as (

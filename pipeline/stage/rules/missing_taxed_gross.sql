@@ -2,13 +2,23 @@
 -- In: attached_expense_taxes. Out: findings. Spec: section 3.
 with
 
+doubtful_expenses as (
+    select expense_id
+    from attached_expense_taxes
+    group by expense_id
+    having count(*) > 1 and bool_or(taxed_gross is null and vat_amount is null)
+),
+
 counted_taxes as (
     select
-        row_id,
-        taxed_gross,
-        vat_amount,
-        count(distinct vat_code) over (partition by expense_id) as codes
+        attached_expense_taxes.row_id,
+        attached_expense_taxes.taxed_gross,
+        attached_expense_taxes.vat_amount,
+        count(distinct attached_expense_taxes.vat_code) over (
+            partition by attached_expense_taxes.expense_id
+        ) as codes
     from attached_expense_taxes
+    semi join doubtful_expenses on attached_expense_taxes.expense_id = doubtful_expenses.expense_id
 )
 
 select

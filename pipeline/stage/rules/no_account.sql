@@ -1,8 +1,22 @@
 -- Documents for which the chart has no account of a role that they may come to need.
--- In: placed_expenses, attached_expense_taxes, vat_codes, judged_expense_reports, accountable_advances,
---     special_employees,
---     accounts. Out: findings. Spec: section 3, `no_account`; section 4, "Accounts".
+-- In: account_needs, accounts, placed_expenses, attached_expense_taxes, vat_codes, judged_expense_reports,
+--     accountable_advances, special_employees. Out: findings. Spec: section 3, `no_account`; section 4, "Accounts".
 with
+
+-- Few, if any: whose needs they are is looked for where there is one.
+missing_accounts as (
+    select
+        account_needs.legal_entity,
+        account_needs.role,
+        account_needs.key,
+        account_needs.employee
+    from account_needs
+    anti join accounts
+        on account_needs.legal_entity = accounts.legal_entity
+            and account_needs.role = accounts.role
+            and account_needs.key = accounts.key
+            and account_needs.employee = accounts.employee
+),
 
 expense_needs as (
     select
@@ -120,8 +134,8 @@ select
     'the chart of ' || needs.legal_entity || ' has no account for role ' || needs.role
     || if(needs.key = '*', '', ' and key ' || needs.key) || ': add a row to chart_of_accounts' as message
 from needs
-anti join accounts
-    on needs.legal_entity = accounts.legal_entity
-        and needs.role = accounts.role
-        and needs.key = accounts.key
-        and needs.employee = accounts.employee
+semi join missing_accounts
+    on needs.legal_entity = missing_accounts.legal_entity
+        and needs.role = missing_accounts.role
+        and needs.key = missing_accounts.key
+        and needs.employee = missing_accounts.employee

@@ -4,26 +4,53 @@
 -- Out: findings. Spec: section 3, `no_journal`.
 with
 
-report_journals as (
+report_journals (is_personal, journal) as (
+    values (true, 'expense_report'), (true, 'advance_imputation'), (false, 'company_paid')
+),
+
+entities as (
     select distinct
-        report,
-        version,
         legal_entity,
-        unnest(if(is_personal, ['expense_report', 'advance_imputation'], ['company_paid'])) as journal
+        is_personal
     from placed_expenses
-    where is_known_entity and not is_cancelled and is_personal is not null
+    where is_known_entity and not is_cancelled
+),
+
+-- Few, if any: the reports that need one are looked for where there is one.
+missing_journals as (
+    select
+        entities.legal_entity,
+        entities.is_personal,
+        report_journals.journal
+    from entities
+    inner join report_journals on entities.is_personal = report_journals.is_personal
+    anti join journal_codes
+        on entities.legal_entity = journal_codes.legal_entity and report_journals.journal = journal_codes.journal
+),
+
+report_needs as (
+    select distinct
+        placed_expenses.report,
+        placed_expenses.version,
+        placed_expenses.legal_entity,
+        missing_journals.journal
+    from placed_expenses
+    inner join missing_journals
+        on placed_expenses.legal_entity = missing_journals.legal_entity
+            and placed_expenses.is_personal = missing_journals.is_personal
+    where placed_expenses.is_known_entity and not placed_expenses.is_cancelled
 ),
 
 needs as (
     select
         'expense_reports' as table_name,
         judged_expense_reports.row_id,
-        report_journals.legal_entity,
-        report_journals.journal
-    from report_journals
+        report_needs.legal_entity,
+        report_needs.journal
+    from report_needs
     inner join judged_expense_reports
-        on report_journals.report = judged_expense_reports.report
-            and report_journals.version = judged_expense_reports.version
+        on report_needs.report = judged_expense_reports.report
+            and report_needs.version = judged_expense_reports.version
 
     union all
 

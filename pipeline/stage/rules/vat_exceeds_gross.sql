@@ -15,16 +15,34 @@ compared_totals as (
     select
         placed_expenses.row_id,
         placed_expenses.gross,
-        totals.column_name,
-        totals.total
+        tax_totals.taxed_gross,
+        tax_totals.vat_amount
     from tax_totals
     inner join placed_expenses
         on tax_totals.expense_id = placed_expenses.expense_id
-    cross join lateral (
-        select
-            unnest(['taxed_gross', 'vat_amount']) as column_name,
-            unnest([tax_totals.taxed_gross, tax_totals.vat_amount]) as total
-    ) as totals
+    where
+        abs(tax_totals.taxed_gross) > abs(placed_expenses.gross)
+        or abs(tax_totals.vat_amount) > abs(placed_expenses.gross)
+        or sign(tax_totals.taxed_gross) * sign(placed_expenses.gross) < 0
+        or sign(tax_totals.vat_amount) * sign(placed_expenses.gross) < 0
+),
+
+totals as (
+    select
+        row_id,
+        gross,
+        'taxed_gross' as column_name,
+        taxed_gross as total
+    from compared_totals
+
+    union all
+
+    select
+        row_id,
+        gross,
+        'vat_amount' as column_name,
+        vat_amount as total
+    from compared_totals
 )
 
 select
@@ -34,5 +52,5 @@ select
     shown(total) as value,
     'the VAT rows'' ' || column_name || ' adds up to ' || shown(total) || ', the gross is ' || shown(gross)
     || ': it may not be more, nor have the other sign' as message
-from compared_totals
+from totals
 where abs(total) > abs(gross) or sign(total) * sign(gross) < 0
