@@ -27,7 +27,7 @@ from pipeline.ledger import chain
 from pipeline.ledger.reference import stored_reference
 from pipeline.ledger.store import Store
 from pipeline.partition import engines
-from pipeline.partition.cut import parts_for, row_count
+from pipeline.partition.cut import parts_for, room, row_count
 from pipeline.partition.taken import take_in_parts
 from pipeline.post.post import give_numbers, number_entries, order_entries
 from pipeline.record.record import (
@@ -134,7 +134,7 @@ def run(
         logs.bind(run=number)
         rows = row_count(movements.tables)
         with _engine(workers, cluster) as engine:
-            count = parts or parts_for(rows, memory_limit=memory_limit, workers=engine.workers)
+            count = parts or parts_for(rows, memory=room(memory_limit, engine), workers=engine.workers)
             if count == 1 or only_entities is not None:
                 digest = _take_whole(session, writer.store, known, movements.tables, number, on, progress=progress)
                 _demand_entities(session, only_entities)

@@ -7,7 +7,6 @@ exclusions go to every part, since each pays its own employees.
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.partition.engines import machine_memory
 from pipeline.partition.part import FOLDER, Part, macros, put, save
 from pipeline.sql import identifier
 from pipeline.stage.stage import ALL_TABLES, RETURNS, Movement, row_key, rows_to_stage
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from pipeline.ledger.place import Place
+    from pipeline.partition.engines import Engine
     from pipeline.partition.part import Piece
     from pipeline.sql import Session
     from pipeline.tables import RawTable
@@ -50,32 +51,32 @@ def row_count(batch: Mapping[str, RawTable]) -> int:
     )
 
 
-def parts_for(rows: int, *, memory_limit: str | None, workers: int) -> int:
+def parts_for(rows: int, *, memory: int | None, workers: int) -> int:
     """Into how many parts to cut a batch of so many rows; 1: not at all.
 
-    memory_limit: of each process that takes parts, as DuckDB writes it, what a machine has where it is None. workers:
-    how many take parts at the same time.
+    memory: bytes that a part's tables may take, as `room` gives them. workers: how many take parts at the same time.
     """
-    if memory_limit:
-        room = memory_bytes(memory_limit) // _SHARE_OF_LIMIT
-    else:
-        room = min(_machine() // _SHARE_OF_MACHINE, _MOST)
-    by_memory = math.ceil(rows * ROW_BYTES / max(room, 1))
+    by_memory = math.ceil(rows * ROW_BYTES / memory) if memory else 1
     by_workers = min(_PARTS_A_WORKER * workers, rows // _FEWEST_ROWS) if workers > 1 else 1
     return max(1, by_memory, by_workers)
+
+
+def room(memory_limit: str | None, engine: Engine) -> int:
+    """Bytes that a part's tables may take: of a limit as DuckDB writes it, of what the engine has, of this machine."""
+    if memory_limit:
+        return memory_bytes(memory_limit) // _SHARE_OF_LIMIT
+    if engine.memory:
+        return min(engine.memory // _SHARE_OF_LIMIT, _MOST)
+    return min(machine_memory() // _SHARE_OF_MACHINE, _MOST)
 
 
 def memory_bytes(limit: str) -> int:
     """An amount of memory as DuckDB writes it, in bytes: 2GB, 1.5 GiB, 80% of the machine's."""
     text = limit.replace(" ", "").lower()
     if text.endswith("%"):
-        return int(_machine() * float(text[:-1]) / 100)
+        return int(machine_memory() * float(text[:-1]) / 100)
     unit = next(unit for unit in sorted(_UNITS, key=len, reverse=True) if text.endswith(unit))
     return int(float(text.removesuffix(unit)) * _UNITS[unit])
-
-
-def _machine() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def cut(

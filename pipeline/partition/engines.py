@@ -7,6 +7,7 @@ the names that tasks tell one another; the files are in the store's place, which
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -26,11 +27,15 @@ Done = TypeVar("Done")
 
 
 class Engine(Protocol):
-    """Takes tasks. workers: how many at the same time."""
+    """Takes tasks."""
 
     @property
     def workers(self) -> int:
         """How many tasks are taken at the same time."""
+
+    @property
+    def memory(self) -> int | None:
+        """Bytes that there are for a task; None where nobody has said."""
 
     def each(self, take: Callable[[Task], Done], tasks: Sequence[Task]) -> Iterator[Done]:
         """Takes each task, the first ones first; gives what came of them, each once, as they are done."""
@@ -40,6 +45,7 @@ class Here:
     """Tasks are taken by this process, one after the other."""
 
     workers = 1
+    memory = None
 
     def each(self, take: Callable[[Task], Done], tasks: Sequence[Task]) -> Iterator[Done]:
         """Takes each task in turn."""
@@ -47,11 +53,12 @@ class Here:
 
 
 class Cluster:
-    """The workers of a Dask scheduler. client: connected to it."""
+    """The workers of a Dask scheduler. client: connected to it. workers, memory: as an engine's."""
 
-    def __init__(self, client: Any, workers: int) -> None:
+    def __init__(self, client: Any, workers: int, memory: int | None) -> None:
         self._client = client
         self.workers = workers
+        self.memory = memory
 
     def each(self, take: Callable[[Task], Done], tasks: Sequence[Task]) -> Iterator[Done]:
         """Has the workers take the tasks.
@@ -89,7 +96,7 @@ def local(workers: int) -> Iterator[Cluster]:
     distributed = _library()
     _quiet()
     with _started(distributed, workers) as cluster, distributed.Client(cluster, set_as_default=False) as client:
-        yield Cluster(client, workers)
+        yield Cluster(client, workers, machine_memory() // (workers + 1))
 
 
 def _started(distributed: Any, workers: int) -> Any:
@@ -131,10 +138,16 @@ def remote(address: str) -> Iterator[Cluster]:
             mend="start one with `dask scheduler` and workers with `dask worker`, or name another address",
         ) from None
     with client:
-        threads = sum(client.nthreads().values())
-        if not threads:
+        found = client.scheduler_info(n_workers=-1)["workers"].values()
+        if not found:
             raise RunError("the scheduler has no workers", where=address, mend="start some with `dask worker`")
-        yield Cluster(client, threads)
+        memory = min((one["memory_limit"] or 0) // one["nthreads"] for one in found)
+        yield Cluster(client, sum(one["nthreads"] for one in found), memory or None)
+
+
+def machine_memory() -> int:
+    """The memory of this machine, in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _library() -> Any:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pipeline.sql import Session
     from pipeline.tables import RawTable
 
+#: of a worker's memory what DuckDB may take, in percent: Python, and what is being written, need the rest
+_SHARE_OF_WORKER = 60
 #: times that the parts are made smaller where memory did not hold one
 _SMALLER = 3
 
@@ -53,6 +55,8 @@ def take_in_parts(
     does not hold a part however many there are, and as the steps do; nothing is committed then.
     """
     attach(session, writer.store)
+    if memory_limit is None and engine.memory is not None:
+        memory_limit = f"{engine.memory * _SHARE_OF_WORKER // 100 >> 20}MiB"
     for smaller in range(_SMALLER + 1):
         parts_count = count * 2**smaller
         progress("cut" if not smaller else f"cut anew, into {parts_count} parts: memory does not hold these")

@@ -1,0 +1,207 @@
+"""A run that is cut into parts writes what it writes whole: the chain's digest is over every row of every kind."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from pipeline import run as pipeline_run
+from pipeline.errors import RunError
+from pipeline.ledger.store import Store
+from pipeline.partition import taken
+from pipeline.partition.cut import memory_bytes, parts_for
+from pipeline.partition.part import Part, Posted, post_part
+from tests.properties.companies import Company, company, write
+from tests.support import Company as Ledger
+from tests.support import advance, expense, order, report
+
+ON = date(2026, 6, 1)
+
+
+def said(made: Company, folder: Path, **options: Any) -> list[dict[str, Any]]:
+    """What each run of a company tells, the digest over all that it stored among it."""
+    return [
+        dataclasses.asdict(pipeline_run.run(reference, batch, folder / "store", on=ON, **options))
+        for reference, batch in write(made, folder)
+    ]
+
+
+@pytest.mark.parametrize(
+    "seed", [pytest.param(seed, marks=() if seed in (3, 6) else pytest.mark.slow) for seed in range(12)]
+)
+def test_any_number_of_parts_gives_the_same_rows(seed: int, tmp_path: Path) -> None:
+    made = company(seed, 1 + seed % 2)
+    whole = said(made, tmp_path / "whole", parts=1)
+    assert said(made, tmp_path / "three", parts=3) == whole
+    assert said(made, tmp_path / "eight", parts=8, threads=1) == whole
+
+
+#: what a document, an order or an account of one part may have to do with another's
+STORY: list[dict[str, list[dict[str, str]]]] = [
+    {
+        # R1 waits: nobody knows its expense type. Two rows name no document, one a report that is not there.
+        "expense_reports": [report("R1"), report("R2", employee="E2"), report("R3", employee="E3", version="x")],
+        "expenses": [
+            expense("R1", expense_type="unheard_of"),
+            expense("R2", expense="X2", gross="80.00"),
+            expense("R3", expense="X3"),
+            expense("R9", expense="X9"),
+        ],
+        "advances": [advance("A1"), advance("A2", employee="E2", amount="30.00")],
+        "payment_orders": [order("PO1", created_on="2026-02-01", cutoff_on="2026-02-01"), order("PO2", status="odd")],
+        "payment_exclusions": [
+            {"payment_order": "PO1", "report": "", "employee": "E3"},
+            {"payment_order": "PO7", "report": "R1", "employee": ""},
+        ],
+    },
+    {
+        # R1 turns out to be another employee's; the bank sends back one payment of PO1, and one that nobody made.
+        "expense_reports": [report("R1", "2", employee="E2"), report("R4", employee="E1"), report("R3", employee="E1")],
+        "expenses": [
+            expense("R1", "2", gross="12.00"),
+            expense("R4", expense="X4", gross="190.00", legal_entity="FR01"),
+            expense("R3", expense="X3", gross="7.00"),
+        ],
+        "payment_returns": [
+            {"payment_order": "PO1", "employee": "E2", "returned_on": "2026-02-10", "reason": "closed"},
+            {"payment_order": "PO1", "employee": "E1", "returned_on": "2026-02-10", "reason": ""},
+            {"payment_order": "PO1", "employee": "", "returned_on": "2026-02-10", "reason": ""},
+        ],
+        "payment_orders": [order("PO3", created_on="2026-02-20", cutoff_on="2026-02-20")],
+    },
+    {
+        # R1 is posted for E2 and restated for E1; the order is taken back; E1's account has changed and pays again.
+        "expense_reports": [report("R1", "3", employee="E1"), report("R4", "2", employee="E1", status="cancelled")],
+        "expenses": [expense("R1", "3", gross="14.00")],
+        "payment_orders": [
+            order("PO3", "2", status="cancelled", created_on="2026-02-20", cutoff_on="2026-02-20"),
+            order("PO4", created_on="2026-03-01", cutoff_on="2026-03-01"),
+        ],
+    },
+    {"payment_orders": [order("PO5", created_on="2026-04-01", cutoff_on="2026-04-01")]},
+]
+
+
+def told(folder: Path, parts: int) -> list[dict[str, Any]]:
+    """What each run of the story tells; before the last one the IBAN that left somebody out is mended."""
+    ledger = Ledger(folder)
+    ledger.reference["employees"][0]["iban"] = "FR00"
+    runs = []
+    for number, batch in enumerate(STORY, start=1):
+        if number == len(STORY):
+            ledger.reference["employees"][0]["iban"] = "FR1420041010050500013M02606"
+        runs.append(ledger.run(on="2026-06-01", options=("--parts", str(parts)), **batch))
+    ledger.check()
+    return runs
+
+
+def test_what_ties_parts_together_is_known_to_each(tmp_path: Path) -> None:
+    whole = told(tmp_path / "whole", 1)
+    assert {finding["rule"] for run in whole for finding in run["findings"]} >= {
+        "employee_changed", "invalid_iban", "malformed_value", "no_account", "orphan_row", "unknown_payment",
+    }  # fmt: skip
+    assert told(tmp_path / "five", 5) == whole
+    assert told(tmp_path / "two", 2) == whole
+
+
+class Restless:
+    """Takes every task twice, as an engine does whose worker was thought dead and was not."""
+
+    workers, memory = 1, None
+
+    def each(self, take: Any, tasks: Any) -> Any:
+        """Gives what came of the second time."""
+        for task in tasks:
+            take(task)
+            yield take(task)
+
+
+def small(tmp_path: Path) -> tuple[Path, Path]:
+    return write(company(3), tmp_path)[0]
+
+
+def test_a_part_that_is_taken_twice_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference, batch = small(tmp_path)
+    whole = pipeline_run.run(reference, batch, tmp_path / "whole", on=ON, parts=1)
+    monkeypatch.setattr("pipeline.partition.engines.Here", Restless)
+    twice = pipeline_run.run(reference, batch, tmp_path / "twice", on=ON, parts=3)
+    assert twice.chain_digest == whole.chain_digest
+    assert not left_over(tmp_path / "twice")
+
+
+def left_over(store: Path) -> list[Path]:
+    """The files that parts hand on to one another."""
+    return list(store.glob("kind=_work/*"))
+
+
+def test_parts_that_memory_does_not_hold_are_made_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference, batch = small(tmp_path)
+    whole = pipeline_run.run(reference, batch, tmp_path / "whole", on=ON, parts=1)
+    counts = []
+
+    def post(part: Part) -> Posted:
+        counts.append(part.count)
+        if part.count < 6:
+            raise duckdb.OutOfMemoryException
+        return post_part(part)
+
+    monkeypatch.setattr(taken, "post_part", post)
+    steps: list[str] = []
+    made = pipeline_run.run(reference, batch, tmp_path / "store", on=ON, parts=3, progress=steps.append)
+    assert made.chain_digest == whole.chain_digest
+    assert counts == [3, *[6] * 6]
+    assert "cut anew, into 6 parts: memory does not hold these" in steps
+    assert not left_over(tmp_path / "store")
+
+
+def test_a_part_that_no_memory_holds_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference, batch = small(tmp_path)
+
+    def post(_: Part) -> Posted:
+        raise duckdb.OutOfMemoryException
+
+    monkeypatch.setattr(taken, "post_part", post)
+    with pytest.raises(RunError, match="memory does not hold a part of this run, however small"):
+        pipeline_run.run(reference, batch, tmp_path / "store", on=ON, parts=2)
+    assert Store.open(tmp_path / "store", create=True).run == 0
+    assert not left_over(tmp_path / "store")
+
+
+def test_what_a_part_hands_on_is_held_to_its_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference, batch = small(tmp_path)
+
+    def post(part: Part) -> Posted:
+        piece = next(piece for pieces in part.rows.values() for piece in pieces)
+        (Path(part.store) / piece.name).write_bytes(b"PAR1")
+        return post_part(part)
+
+    monkeypatch.setattr(taken, "post_part", post)
+    with pytest.raises(RunError, match="a file that a part of this run wrote is missing or was changed"):
+        pipeline_run.run(reference, batch, tmp_path / "store", on=ON, parts=2)
+
+
+@pytest.mark.parametrize(
+    ("rows", "memory", "workers", "parts"),
+    [
+        (1_000, 1 << 30, 1, 1),
+        (1_000_000, 1_500_000_000, 1, 1),
+        (10_000_000, 1_500_000_000, 1, 10),
+        (1_000, 1 << 30, 8, 1),
+        (200_000, 1 << 40, 2, 4),
+        (100_000_000, 1 << 40, 4, 16),
+    ],
+)
+def test_parts_are_as_many_as_memory_and_workers_ask_for(rows: int, memory: int, workers: int, parts: int) -> None:
+    assert parts_for(rows, memory=memory, workers=workers) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"), [("2GB", 2 * 10**9), ("1.5 GiB", 3 << 29), ("512mb", 512 * 10**6), ("1TiB", 1 << 40)]
+)
+def test_an_amount_of_memory_is_what_duckdb_takes_it_for(text: str, amount: int) -> None:
+    assert memory_bytes(text) == amount
