@@ -1,4 +1,5 @@
--- The documents that pass: one row per document that is judged and has no finding.
+-- The documents that pass: one row per document that is judged and has no finding; document_id is this run's own.
+-- own_auxiliary: what an account's {auxiliary} stands for.
 -- In: judged_expense_reports, judged_advances, judged_payment_orders, quarantined_documents, known_documents,
 --     special_employees. Out: accepted_documents. Spec: section 4, "Event date".
 with
@@ -60,12 +61,14 @@ last_postings as (
 
 accepted_documents as (
     select
+        row_number() over () as document_id,
         documents.document_kind,
         documents.document,
         documents.version,
         documents.row_id,
         documents.employee,
         coalesce(special_employees.employee, '*') as account_employee,
+        coalesce(employees.auxiliary, documents.employee) as own_auxiliary,
         documents.legal_entity,
         documents.status,
         documents.status = 'cancelled' as is_cancelled,

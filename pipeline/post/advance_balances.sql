@@ -7,9 +7,7 @@ touched_accounts as (
         entity_changes.legal_entity,
         posted_documents.employee
     from entity_changes
-    inner join posted_documents
-        on entity_changes.document_kind = posted_documents.document_kind
-            and entity_changes.document = posted_documents.document
+    inner join posted_documents on entity_changes.document_id = posted_documents.document_id
     where entity_changes.is_changed
 )
 

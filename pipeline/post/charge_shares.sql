@@ -1,21 +1,42 @@
 -- Each expense's charge shared out over its splits: one row per (expense, split); split 0 where it is not allocated.
--- In: expense_amounts, attached_allocations, sections_of_splits. Out: charge_shares.
+-- combination: of the sections that the split names.
+-- In: expense_amounts, expense_splits. Out: charge_shares.
 -- Spec: section 4, "Allocations" (largest remainder in minor units of |charge|, ties to the lowest split).
 with
+
+divided_expenses as (
+    select expense_id
+    from expense_splits
+    group by expense_id
+    having count(*) > 1 or min(percent) <> 100
+),
+
+-- One split of 100 percent is the charge as it stands: that most expenses are spared what follows.
+whole_shares as (
+    select
+        expense_amounts.expense_id,
+        coalesce(expense_splits.split, 0) as split,
+        expense_amounts.charge_minor as minor,
+        expense_amounts.charge_foreign_minor as foreign_minor,
+        expense_splits.combination
+    from expense_amounts
+    anti join divided_expenses on expense_amounts.expense_id = divided_expenses.expense_id
+    left join expense_splits on expense_amounts.expense_id = expense_splits.expense_id
+),
 
 splits as (
     select
         expense_amounts.expense_id,
-        attached_allocations.split,
-        e4(min(attached_allocations.percent)) as percent_e4,
-        min(abs(expense_amounts.charge_minor::hugeint)) as charge_magnitude,
-        min(abs(expense_amounts.charge_foreign_minor::hugeint)) as foreign_magnitude,
-        min(sign(expense_amounts.charge_minor)) as charge_sign,
-        min(sign(expense_amounts.charge_foreign_minor)) as foreign_sign
-    from attached_allocations
-    inner join expense_amounts
-        on attached_allocations.expense_id = expense_amounts.expense_id
-    group by expense_amounts.expense_id, attached_allocations.split
+        expense_splits.split,
+        expense_splits.combination,
+        e4(expense_splits.percent) as percent_e4,
+        abs(expense_amounts.charge_minor::hugeint) as charge_magnitude,
+        abs(expense_amounts.charge_foreign_minor::hugeint) as foreign_magnitude,
+        sign(expense_amounts.charge_minor) as charge_sign,
+        sign(expense_amounts.charge_foreign_minor) as foreign_sign
+    from expense_splits
+    inner join expense_amounts on expense_splits.expense_id = expense_amounts.expense_id
+    semi join divided_expenses on expense_splits.expense_id = divided_expenses.expense_id
 ),
 
 shares as (
@@ -38,32 +59,20 @@ turns as (
     from shares
 ),
 
-allocated_shares as (
+divided_shares as (
     select
-        turns.expense_id,
-        turns.split,
-        (turns.charge_sign * (turns.share + if(turns.turn <= turns.left_over, 1, 0)))::bigint as minor,
-        (turns.foreign_sign * (turns.foreign_share + if(turns.foreign_turn <= turns.foreign_left_over, 1, 0)))::bigint
-            as foreign_minor,
-        sections_of_splits.sections
+        expense_id,
+        split,
+        (charge_sign * (share + if(turn <= left_over, 1, 0)))::bigint as minor,
+        (foreign_sign * (foreign_share + if(foreign_turn <= foreign_left_over, 1, 0)))::bigint as foreign_minor,
+        combination
     from turns
-    left join sections_of_splits
-        on turns.expense_id = sections_of_splits.expense_id and turns.split = sections_of_splits.split
 ),
 
 charge_shares as (
-    select * from allocated_shares
-
+    select * from whole_shares
     union all
-
-    select
-        expense_amounts.expense_id,
-        0 as split,
-        expense_amounts.charge_minor as minor,
-        expense_amounts.charge_foreign_minor as foreign_minor,
-        null::sections_by_axis as sections
-    from expense_amounts
-    anti join allocated_shares on expense_amounts.expense_id = allocated_shares.expense_id
+    select * from divided_shares
 )
 
 select * from charge_shares

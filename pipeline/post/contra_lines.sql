@@ -5,25 +5,20 @@ with
 
 changed_documents as (
     select
+        entity_changes.document_id,
         entity_changes.document_kind,
         entity_changes.document,
         entity_changes.legal_entity,
         entity_changes.posted_run,
-        posted_documents.version,
-        posted_documents.event_date,
-        posted_documents.employee
+        posted_documents.event_date
     from entity_changes
-    inner join posted_documents
-        on entity_changes.document_kind = posted_documents.document_kind
-            and entity_changes.document = posted_documents.document
+    inner join posted_documents on entity_changes.document_id = posted_documents.document_id
     where entity_changes.is_changed and entity_changes.posted_run is not null
 )
 
 select
-    changed_documents.document_kind,
-    changed_documents.document,
+    changed_documents.document_id,
     changed_documents.legal_entity,
-    changed_documents.version,
     changed_documents.event_date,
     stored_lines.employee,
     stored_lines.journal,

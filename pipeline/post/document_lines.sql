@@ -1,5 +1,6 @@
 -- The lines that the accepted documents would post, imputations left out, with their accounts: one row per line.
--- In: report_lines, advance_lines, accepted_documents, accounts, employees. Out: document_lines. Spec: section 4.
+-- In: report_lines, advance_lines, accepted_documents, accounts, sections_of_combinations. Out: document_lines.
+-- Spec: section 4.
 with
 
 lines as (
@@ -9,19 +10,14 @@ lines as (
 )
 
 select
-    lines.document_kind,
-    lines.document,
-    lines.legal_entity,
-    lines.journal,
-    lines.payment_method,
+    lines.document_id,
+    lines.entry_kind,
     lines.role,
     rendered(
-        accounts.account, accepted_documents.employee, coalesce(employees.auxiliary, accepted_documents.employee),
-        lines.legal_entity, lines.key
+        accounts.account, accepted_documents.employee, accepted_documents.own_auxiliary, lines.legal_entity, lines.key
     ) as account,
     rendered(
-        accounts.auxiliary, accepted_documents.employee, coalesce(employees.auxiliary, accepted_documents.employee),
-        lines.legal_entity, lines.key
+        accounts.auxiliary, accepted_documents.employee, accepted_documents.own_auxiliary, lines.legal_entity, lines.key
     ) as auxiliary,
     lines.nominal_side,
     lines.amount,
@@ -33,13 +29,12 @@ select
     lines.label,
     lines.line_class,
     lines.split,
-    lines.sections
+    sections_of_combinations.sections
 from lines
-inner join accepted_documents
-    on lines.document_kind = accepted_documents.document_kind and lines.document = accepted_documents.document
+inner join accepted_documents on lines.document_id = accepted_documents.document_id
 inner join accounts
     on lines.legal_entity = accounts.legal_entity
         and lines.role = accounts.role
         and lines.key = accounts.key
         and lines.account_employee = accounts.employee
-left join employees on accepted_documents.employee = employees.employee
+left join sections_of_combinations on lines.combination = sections_of_combinations.combination

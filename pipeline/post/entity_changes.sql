@@ -1,68 +1,44 @@
 -- What changes where: one row per (accepted report or advance, legal entity that it has or had content in).
--- In: accepted_documents, document_lines, placed_expenses, known_documents. Out: entity_changes.
+-- In: accepted_documents, document_lines, entry_kinds, expense_amounts, known_documents. Out: entity_changes.
 -- Spec: section 3, "Accounting content"; section 4, "Modification and cancellation".
 with
 
 line_contents as (
     select
-        document_kind,
-        document,
-        legal_entity,
+        document_lines.document_id,
+        entry_kinds.legal_entity,
         md5_number_lower(
             concat_ws(
                 chr(31),
-                journal,
-                role,
-                account,
-                coalesce(auxiliary, ''),
-                coalesce(expense, ''),
-                coalesce(vat_code, ''),
-                sections_text(sections),
-                coalesce(foreign_currency, ''),
-                coalesce(foreign_amount::varchar, ''),
-                amount::varchar
+                entry_kinds.journal,
+                document_lines.role,
+                document_lines.account,
+                coalesce(document_lines.auxiliary, ''),
+                coalesce(document_lines.expense, ''),
+                coalesce(document_lines.vat_code, ''),
+                sections_text(document_lines.sections),
+                coalesce(document_lines.foreign_currency, ''),
+                coalesce(document_lines.foreign_amount::varchar, ''),
+                document_lines.amount::varchar
             )
         )::hugeint as content
     from document_lines
+    inner join entry_kinds on document_lines.entry_kind = entry_kinds.entry_kind
 ),
 
 -- A multiset's digest: how many, and the sum of their hashes, in whatever order they come.
 contents as (
     select
-        document_kind,
-        document,
+        document_id,
         legal_entity,
         count(*)::varchar || '-' || sum(content)::varchar as content_digest
     from line_contents
-    group by document_kind, document, legal_entity
-),
-
-present_entities as (
-    select distinct
-        'expense_report' as document_kind,
-        accepted_documents.document,
-        placed_expenses.legal_entity
-    from placed_expenses
-    inner join accepted_documents
-        on accepted_documents.document_kind = 'expense_report'
-            and placed_expenses.report = accepted_documents.document
-            and placed_expenses.version = accepted_documents.version
-    where not accepted_documents.is_cancelled
-
-    union all
-
-    select
-        document_kind,
-        document,
-        legal_entity
-    from accepted_documents
-    where document_kind = 'advance'
+    group by document_id, legal_entity
 ),
 
 past_entities as (
     select
-        known_documents.document_kind,
-        known_documents.document,
+        accepted_documents.document_id,
         known_documents.legal_entity,
         known_documents.content_digest,
         known_documents.posted_run
@@ -75,33 +51,37 @@ past_entities as (
 
 entities as (
     select
-        document_kind,
-        document,
+        document_id,
         legal_entity
-    from present_entities
+    from expense_amounts
 
     union
 
     select
-        document_kind,
-        document,
+        document_id,
+        legal_entity
+    from accepted_documents
+    where document_kind = 'advance'
+
+    union
+
+    select
+        document_id,
         legal_entity
     from past_entities
 )
 
 select
-    entities.document_kind,
-    entities.document,
+    entities.document_id,
+    accepted_documents.document_kind,
+    accepted_documents.document,
     entities.legal_entity,
     coalesce(contents.content_digest, '0') as content_digest,
     past_entities.posted_run,
     coalesce(contents.content_digest, '0') <> coalesce(past_entities.content_digest, '0') as is_changed
 from entities
+inner join accepted_documents on entities.document_id = accepted_documents.document_id
 left join contents
-    on entities.document_kind = contents.document_kind
-        and entities.document = contents.document
-        and entities.legal_entity = contents.legal_entity
+    on entities.document_id = contents.document_id and entities.legal_entity = contents.legal_entity
 left join past_entities
-    on entities.document_kind = past_entities.document_kind
-        and entities.document = past_entities.document
-        and entities.legal_entity = past_entities.legal_entity
+    on entities.document_id = past_entities.document_id and entities.legal_entity = past_entities.legal_entity

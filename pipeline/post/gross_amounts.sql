@@ -6,20 +6,17 @@ with
 accepted_expenses as (
     select
         placed_expenses.row_id as expense_id,
-        placed_expenses.report,
-        placed_expenses.version,
+        accepted_documents.document_id,
         placed_expenses.expense,
-        placed_expenses.employee,
         placed_expenses.account_employee,
         placed_expenses.legal_entity,
-        placed_expenses.is_personal,
-        placed_expenses.payment_method,
+        if(placed_expenses.is_personal, 'expense_report', 'company_paid') as journal,
+        if(placed_expenses.is_personal, null, placed_expenses.payment_method) as payment_method,
         placed_expenses.counterpart,
         placed_expenses.expense_type,
         placed_expenses.label,
         placed_expenses.currency,
         placed_expenses.entity_currency,
-        placed_expenses.currency <> placed_expenses.entity_currency as is_foreign,
         placed_expenses.currency_digits,
         placed_expenses.entity_digits,
         if(

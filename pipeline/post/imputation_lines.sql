@@ -1,52 +1,42 @@
 -- The lines of the advance-imputation journal: two rows per imputation, debit positive.
--- In: imputations, posted_documents, accounts, employees. Out: imputation_lines. Spec: section 4, journal 4.
+-- In: imputations, posted_documents, entry_kinds, accounts. Out: rows of document_lines. Spec: section 4, journal 4.
 with
 
 sides as (
     select
-        imputations.document_kind,
-        imputations.document,
+        imputations.document_id,
+        entry_kinds.entry_kind,
         imputations.legal_entity,
         imputations.contra_account,
         imputations.contra_auxiliary,
         posted_documents.employee,
+        posted_documents.own_auxiliary,
         posted_documents.account_employee,
         posted_documents.label,
         roles.role,
         (imputations.amount * imputations.direction * roles.direction)::decimal(18, 4) as amount
     from imputations
-    inner join posted_documents
-        on imputations.document_kind = posted_documents.document_kind
-            and imputations.document = posted_documents.document
+    inner join posted_documents on imputations.document_id = posted_documents.document_id
+    inner join entry_kinds
+        on entry_kinds.journal = 'advance_imputation' and imputations.legal_entity = entry_kinds.legal_entity
     cross join (values ('employee', 1), ('advance_one_time', -1)) as roles (role, direction)
 ),
 
 -- An advance that is one-time no more may have lost its account in the chart: it goes back to where it stood.
 imputation_lines as (
     select
-        sides.document_kind,
-        sides.document,
-        sides.legal_entity,
-        'advance_imputation' as journal,
-        null::varchar as payment_method,
+        sides.document_id,
+        sides.entry_kind,
         sides.role,
         if(
             accounts.account is null,
             sides.contra_account,
-            rendered(
-                accounts.account, sides.employee, coalesce(employees.auxiliary, sides.employee), sides.legal_entity, '*'
-            )
+            rendered(accounts.account, sides.employee, sides.own_auxiliary, sides.legal_entity, '*')
         ) as account,
         if(
             accounts.account is null,
             sides.contra_auxiliary,
-            rendered(
-                accounts.auxiliary,
-                sides.employee,
-                coalesce(employees.auxiliary, sides.employee),
-                sides.legal_entity,
-                '*'
-            )
+            rendered(accounts.auxiliary, sides.employee, sides.own_auxiliary, sides.legal_entity, '*')
         ) as auxiliary,
         if(sides.amount > 0, 'D', 'C') as nominal_side,
         sides.amount,
@@ -65,7 +55,6 @@ imputation_lines as (
             and sides.role = accounts.role
             and accounts.key = '*'
             and sides.account_employee = accounts.employee
-    left join employees on sides.employee = employees.employee
 )
 
 select * from imputation_lines

@@ -1,42 +1,77 @@
 -- The lines of the documents' entries, numbered: one row per line.
--- In: entry_drafts, entries. Out: lines. Spec: section 4, "Numbering" (lines within an entry).
+-- In: document_lines, contra_lines, entries. Out: lines. Spec: section 4, "Numbering" (lines within an entry).
 with
 
-lines as (
+-- Lines are sorted by what orders them alone, and meet the rest of what they say by their place in the table.
+new_numbers as (
     select
         entries.entry_id,
+        document_lines.rowid as line_id,
         row_number() over (
             partition by entries.entry_id
             order by
-                entry_drafts.original_number,
-                entry_drafts.line_class <> 0,
-                entry_drafts.expense nulls first,
-                entry_drafts.line_class,
-                entry_drafts.split,
-                entry_drafts.vat_code nulls first
-        )::integer as line_number,
-        entry_drafts.role,
-        entry_drafts.account,
-        entry_drafts.auxiliary,
-        entry_drafts.nominal_side,
-        entry_drafts.amount,
-        entry_drafts.foreign_currency,
-        entry_drafts.foreign_amount,
-        entry_drafts.expense,
-        entry_drafts.expense_type,
-        entry_drafts.vat_code,
-        entry_drafts.label,
-        entry_drafts.sections
-    from entry_drafts
+                document_lines.line_class <> 0,
+                document_lines.expense nulls first,
+                document_lines.line_class,
+                document_lines.split,
+                document_lines.vat_code nulls first
+        )::integer as line_number
+    from document_lines
     inner join entries
-        on entry_drafts.document_kind = entries.document_kind
-            and entry_drafts.document = entries.document
-            and entry_drafts.legal_entity = entries.legal_entity
-            and entry_drafts.journal = entries.journal
-            and entry_drafts.reversal = entries.reversal
-            and entry_drafts.payment_method is not distinct from entries.payment_method
-            and entry_drafts.reverses is not distinct from entries.reverses
-            and entry_drafts.reverses_fiscal_year is not distinct from entries.reverses_fiscal_year
+        on document_lines.document_id = entries.document_id and document_lines.entry_kind = entries.entry_kind
+),
+
+new_lines as (
+    select
+        new_numbers.entry_id,
+        new_numbers.line_number,
+        document_lines.role,
+        document_lines.account,
+        document_lines.auxiliary,
+        document_lines.nominal_side,
+        document_lines.amount,
+        document_lines.foreign_currency,
+        document_lines.foreign_amount,
+        document_lines.expense,
+        document_lines.expense_type,
+        document_lines.vat_code,
+        document_lines.label,
+        document_lines.sections
+    from document_lines
+    inner join new_numbers on document_lines.rowid = new_numbers.line_id
+),
+
+reversed_lines as (
+    select
+        entries.entry_id,
+        row_number() over (partition by entries.entry_id order by contra_lines.line_number)::integer as line_number,
+        contra_lines.role,
+        contra_lines.account,
+        contra_lines.auxiliary,
+        contra_lines.nominal_side,
+        contra_lines.amount,
+        contra_lines.foreign_currency,
+        contra_lines.foreign_amount,
+        contra_lines.expense,
+        contra_lines.expense_type,
+        contra_lines.vat_code,
+        contra_lines.label,
+        contra_lines.sections
+    from contra_lines
+    inner join entries
+        on contra_lines.document_id = entries.document_id
+            and entries.reversal
+            and contra_lines.legal_entity = entries.legal_entity
+            and contra_lines.journal = entries.journal
+            and contra_lines.payment_method is not distinct from entries.payment_method
+            and contra_lines.reverses = entries.reverses
+            and contra_lines.reverses_fiscal_year = entries.reverses_fiscal_year
+),
+
+lines as (
+    select * from new_lines
+    union all
+    select * from reversed_lines
 )
 
 select * from lines

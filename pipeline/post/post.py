@@ -36,33 +36,33 @@ def post_documents(session: Session, verify_lines: Callable[[list[int]], None], 
     session.run(HERE / "ignored_cancellations.sql")
     session.run(HERE / "unchanged_orders.sql")
     session.run(HERE / "gross_amounts.sql")
+    session.run(HERE / "entry_kinds.sql")
     session.run(HERE / "recoverable_amounts.sql")
     session.run(HERE / "expense_amounts.sql")
     session.drop("gross_amounts")
     sections_as_one(session, axes)
     session.run(HERE / "charge_shares.sql")
-    session.run(HERE / "journals" / "expense_report.sql", "report_lines")
-    session.run(HERE / "journals" / "advance.sql", "advance_lines")
-    session.drop("recoverable_amounts", "expense_amounts", "sections_of_splits", "charge_shares")
+    # Views: what a line says is written out once, with its account.
+    for lines, journal in (("report_lines", "expense_report"), ("advance_lines", "advance")):
+        session.view(lines, (HERE / "journals" / f"{journal}.sql").read_text(encoding="utf-8"))
     session.run(HERE / "document_lines.sql")
-    session.drop("report_lines", "advance_lines")
+    session.drop("report_lines", "advance_lines", "recoverable_amounts", "charge_shares", "sections_of_combinations")
     session.run(HERE / "entity_changes.sql")
+    session.drop("expense_amounts")
     session.run(HERE / "posted_documents.sql")
     load_stored_lines(session, verify_lines, axes)
     session.run(HERE / "contra_lines.sql")
     session.run(HERE / "advance_balances.sql")
     # Imputations follow the contra-entries: what those bring back to the advance can be imputed again.
     session.run(HERE / "journals" / "advance_imputation.sql", "imputations")
-    session.run(HERE / "imputation_lines.sql")
-    session.run(HERE / "entry_drafts.sql")
-    session.drop("document_lines", "imputation_lines")
+    session.add(HERE / "imputation_lines.sql", "document_lines")
     session.run(HERE / "entries.sql")
     session.run(HERE / "lines.sql")
-    session.drop("entry_drafts")
+    session.drop("document_lines")
 
 
 def sections_as_one(session: Session, axes: Sequence[str]) -> None:
-    """Makes the type sections_by_axis, a field an axis, and the macro sections_text; then sections_of_splits.
+    """Makes the type sections_by_axis, a field an axis, and the macro sections_text; then sections_of_combinations.
 
     axes: every axis that a line of the run can bear, as `axis_<axis>`. What a line bears is one column with a field an
     axis: an axis is named where sections come in and where they go out, and nowhere in between.
@@ -74,15 +74,8 @@ def sections_as_one(session: Session, axes: Sequence[str]) -> None:
     session.con.execute(f"create macro sections_text(sections) as concat_ws(chr(30){texts})")
     borne = ", ".join(f"'{axis}': max(if(axis = '{axis[5:]}', section, null))" for axis in axes) or "'none': null"
     session.create(
-        "sections_of_splits",
-        f"""
-        with sections_of_combinations as (
-            select combination, {{{borne}}}::sections_by_axis as sections from borne_sections group by combination
-        )
-        select expense_splits.expense_id, expense_splits.split, sections_of_combinations.sections
-        from expense_splits
-        inner join sections_of_combinations on expense_splits.combination = sections_of_combinations.combination
-        """,
+        "sections_of_combinations",
+        f"select combination, {{{borne}}}::sections_by_axis as sections from borne_sections group by combination",
     )
 
 

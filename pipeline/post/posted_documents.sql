@@ -4,18 +4,15 @@ with
 
 changes as (
     select
-        document_kind,
-        document,
+        document_id,
         bool_or(is_changed) as is_changed
     from entity_changes
-    group by document_kind, document
+    group by document_id
 )
 
 select
     accepted_documents.*,
     if(accepted_documents.was_posted and not coalesce(changes.is_changed, false), 'unchanged', 'posted') as fate
 from accepted_documents
-left join changes
-    on accepted_documents.document_kind = changes.document_kind
-        and accepted_documents.document = changes.document
+left join changes on accepted_documents.document_id = changes.document_id
 where accepted_documents.document_kind <> 'payment_order'

@@ -1,10 +1,11 @@
 -- The lines of the advance journal: two rows per accepted advance that is not cancelled, debit positive.
--- In: judged_advances, accepted_documents. Out: advance_lines. Spec: section 4, journal 3.
+-- In: judged_advances, accepted_documents, entry_kinds. Out: advance_lines. Spec: section 4, journal 3.
 with
 
 accepted_advances as (
     select
-        judged_advances.advance,
+        accepted_documents.document_id,
+        entry_kinds.entry_kind,
         judged_advances.legal_entity,
         accepted_documents.account_employee,
         accepted_documents.label,
@@ -16,6 +17,8 @@ accepted_advances as (
     inner join accepted_documents
         on accepted_documents.document_kind = 'advance'
             and judged_advances.row_id = accepted_documents.row_id
+    inner join entry_kinds
+        on entry_kinds.journal = 'advance' and judged_advances.legal_entity = entry_kinds.legal_entity
     where not accepted_documents.is_cancelled
 ),
 
@@ -30,7 +33,8 @@ sides as (
 
 advance_lines as (
     select
-        advance,
+        document_id,
+        entry_kind,
         legal_entity,
         account_employee,
         label,
@@ -42,7 +46,8 @@ advance_lines as (
     union all
 
     select
-        advance,
+        document_id,
+        entry_kind,
         legal_entity,
         account_employee,
         label,
@@ -53,11 +58,9 @@ advance_lines as (
 )
 
 select
-    'advance' as document_kind,
-    advance as document,
+    document_id,
+    entry_kind,
     legal_entity,
-    'advance' as journal,
-    null::varchar as payment_method,
     account_employee,
     role,
     key,
@@ -71,5 +74,5 @@ select
     label,
     if(amount > 0, 0, 1) as line_class,
     0 as split,
-    null::sections_by_axis as sections
+    null::bigint as combination
 from advance_lines

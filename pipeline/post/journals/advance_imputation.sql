@@ -1,39 +1,38 @@
 -- What each document imputes: one row per imputation above 0.
 -- amount: above 0; direction 1 takes from the advance for the employee's report, -1 gives back to the employee.
--- In: entity_changes, posted_documents, document_lines, contra_lines, advance_balances. Out: imputations.
+-- In: entity_changes, posted_documents, document_lines, entry_kinds, contra_lines, advance_balances.
+-- Out: imputations.
 -- Spec: section 4, journal 4. The account ends at max(0, b + r + n): a balance held at zero from below, which is the
 -- prefix sum less its own running minimum where that is negative.
 with
 
 own_movements as (
     select
-        document_kind,
-        document,
-        legal_entity,
-        -- n: a one-time grant or reimbursement as it moves the account; of a report what it credits to the employee.
-        case
-            when document_kind = 'advance' then sum(amount) filter (where role = 'advance_one_time')
-            else least(0, sum(amount) filter (where role = 'employee'))
-        end as n
+        document_lines.document_id,
+        entry_kinds.legal_entity,
+        sum(document_lines.amount) filter (where document_lines.role = 'advance_one_time') as advance_one_time,
+        sum(document_lines.amount) filter (where document_lines.role = 'employee') as third_party
     from document_lines
-    group by document_kind, document, legal_entity
+    inner join entry_kinds on document_lines.entry_kind = entry_kinds.entry_kind
+    where document_lines.role in ('employee', 'advance_one_time')
+    group by document_lines.document_id, entry_kinds.legal_entity
 ),
 
 contra_movements as (
     select
-        document_kind,
-        document,
+        document_id,
         legal_entity,
         sum(amount) as r,
         any_value(account) as account,
         any_value(auxiliary) as auxiliary
     from contra_lines
     where role = 'advance_one_time'
-    group by document_kind, document, legal_entity
+    group by document_id, legal_entity
 ),
 
 movements as (
     select
+        entity_changes.document_id,
         entity_changes.document_kind,
         entity_changes.document,
         entity_changes.legal_entity,
@@ -42,20 +41,24 @@ movements as (
         case posted_documents.movement when 'grant' then 0 when 'reimbursement' then 1 else 2 end as turn,
         coalesce(advance_balances.balance, 0) as opening_balance,
         coalesce(contra_movements.r, 0) as r,
-        coalesce(own_movements.n, 0) as n,
+        -- n: a one-time grant or reimbursement as it moves the account; of a report what it credits to the employee.
+        coalesce(
+            if(
+                entity_changes.document_kind = 'advance',
+                own_movements.advance_one_time,
+                least(0, own_movements.third_party)
+            ),
+            0
+        ) as n,
         contra_movements.account as contra_account,
         contra_movements.auxiliary as contra_auxiliary
     from entity_changes
-    inner join posted_documents
-        on entity_changes.document_kind = posted_documents.document_kind
-            and entity_changes.document = posted_documents.document
+    inner join posted_documents on entity_changes.document_id = posted_documents.document_id
     left join own_movements
-        on entity_changes.document_kind = own_movements.document_kind
-            and entity_changes.document = own_movements.document
+        on entity_changes.document_id = own_movements.document_id
             and entity_changes.legal_entity = own_movements.legal_entity
     left join contra_movements
-        on entity_changes.document_kind = contra_movements.document_kind
-            and entity_changes.document = contra_movements.document
+        on entity_changes.document_id = contra_movements.document_id
             and entity_changes.legal_entity = contra_movements.legal_entity
     left join advance_balances
         on entity_changes.legal_entity = advance_balances.legal_entity
@@ -110,8 +113,7 @@ balances_before as (
 
 imputations as (
     select
-        document_kind,
-        document,
+        document_id,
         legal_entity,
         contra_account,
         contra_auxiliary,

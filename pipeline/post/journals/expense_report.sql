@@ -3,94 +3,88 @@
 -- Spec: section 4, journals 1 and 2.
 with
 
-journal_expenses as (
-    select
-        *,
-        if(is_personal, 'expense_report', 'company_paid') as journal,
-        if(is_personal, null, payment_method) as method
-    from expense_amounts
-),
-
 charge_lines as (
     select
-        journal_expenses.report,
-        journal_expenses.legal_entity,
-        journal_expenses.journal,
-        journal_expenses.method,
-        journal_expenses.account_employee,
+        expense_amounts.document_id,
+        expense_amounts.entry_kind,
+        expense_amounts.legal_entity,
+        expense_amounts.account_employee,
         'charge' as role,
-        journal_expenses.expense_type as key,
+        expense_amounts.expense_type as key,
         'D' as nominal_side,
         charge_shares.minor,
         charge_shares.foreign_minor,
-        if(journal_expenses.is_foreign, journal_expenses.currency, null) as foreign_currency,
-        journal_expenses.currency_digits,
-        journal_expenses.entity_digits,
-        journal_expenses.expense,
-        journal_expenses.expense_type,
+        expense_amounts.foreign_currency,
+        expense_amounts.currency_digits,
+        expense_amounts.entity_digits,
+        expense_amounts.expense,
+        expense_amounts.expense_type,
         null::varchar as vat_code,
-        coalesce(journal_expenses.label, journal_expenses.expense_type) as label,
+        expense_amounts.label,
         1 as line_class,
         charge_shares.split,
-        charge_shares.sections
-    from journal_expenses
-    inner join charge_shares on journal_expenses.expense_id = charge_shares.expense_id
+        charge_shares.combination
+    from charge_shares
+    inner join expense_amounts on charge_shares.expense_id = expense_amounts.expense_id
 ),
 
 vat_lines as (
     select
-        journal_expenses.report,
-        journal_expenses.legal_entity,
-        journal_expenses.journal,
-        journal_expenses.method,
-        journal_expenses.account_employee,
+        expense_amounts.document_id,
+        expense_amounts.entry_kind,
+        expense_amounts.legal_entity,
+        expense_amounts.account_employee,
         'vat' as role,
         recoverable_amounts.vat_code as key,
         'D' as nominal_side,
         recoverable_amounts.minor,
         recoverable_amounts.foreign_minor,
-        if(journal_expenses.is_foreign, journal_expenses.currency, null) as foreign_currency,
-        journal_expenses.currency_digits,
-        journal_expenses.entity_digits,
-        journal_expenses.expense,
-        journal_expenses.expense_type,
+        expense_amounts.foreign_currency,
+        expense_amounts.currency_digits,
+        expense_amounts.entity_digits,
+        expense_amounts.expense,
+        expense_amounts.expense_type,
         recoverable_amounts.vat_code,
-        coalesce(journal_expenses.label, journal_expenses.expense_type) as label,
+        expense_amounts.label,
         2 as line_class,
         0 as split,
-        null::sections_by_axis as sections
-    from journal_expenses
-    inner join recoverable_amounts on journal_expenses.expense_id = recoverable_amounts.expense_id
+        null::bigint as combination
+    from recoverable_amounts
+    inner join expense_amounts on recoverable_amounts.expense_id = expense_amounts.expense_id
 ),
 
 -- One line for all expenses of the entry, or one an expense where the payment method says so.
 counterparts as (
     select
-        report,
-        legal_entity,
-        journal,
-        method,
+        document_id,
+        entry_kind,
         if(journal = 'company_paid' and counterpart = 'expense', expense, null) as expense,
         any_value(if(journal = 'company_paid' and counterpart = 'expense', expense_type, null)) as expense_type,
+        any_value(legal_entity) as legal_entity,
+        any_value(journal) as journal,
+        any_value(payment_method) as payment_method,
         any_value(account_employee) as account_employee,
         any_value(entity_digits) as entity_digits,
         -sum(gross_minor)::bigint as minor,
         -sum(gross_foreign_minor)::bigint as foreign_minor,
-        if(bool_and(is_foreign) and min(currency) = max(currency), min(currency), null) as foreign_currency,
+        if(
+            bool_and(foreign_currency is not null) and min(foreign_currency) = max(foreign_currency),
+            min(foreign_currency),
+            null
+        ) as foreign_currency,
         min(currency_digits) as currency_digits
-    from journal_expenses
+    from expense_amounts
     group by all
 ),
 
 counterpart_lines as (
     select
-        counterparts.report,
+        counterparts.document_id,
+        counterparts.entry_kind,
         counterparts.legal_entity,
-        counterparts.journal,
-        counterparts.method,
         counterparts.account_employee,
         if(counterparts.journal = 'company_paid', 'company_paid', 'employee') as role,
-        coalesce(counterparts.method, '*') as key,
+        coalesce(counterparts.payment_method, '*') as key,
         'C' as nominal_side,
         counterparts.minor,
         counterparts.foreign_minor,
@@ -103,11 +97,9 @@ counterpart_lines as (
         accepted_documents.label,
         0 as line_class,
         0 as split,
-        null::sections_by_axis as sections
+        null::bigint as combination
     from counterparts
-    inner join accepted_documents
-        on accepted_documents.document_kind = 'expense_report'
-            and counterparts.report = accepted_documents.document
+    inner join accepted_documents on counterparts.document_id = accepted_documents.document_id
 ),
 
 report_lines as (
@@ -122,11 +114,9 @@ report_lines as (
 )
 
 select
-    'expense_report' as document_kind,
-    report as document,
+    document_id,
+    entry_kind,
     legal_entity,
-    journal,
-    method as payment_method,
     account_employee,
     role,
     key,
@@ -140,5 +130,5 @@ select
     label,
     line_class,
     split,
-    sections
+    combination
 from report_lines
