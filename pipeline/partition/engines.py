@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -68,8 +69,8 @@ class Cluster:
         distributed = _library()
         futures = [self._client.submit(take, task, pure=False, priority=-number) for number, task in enumerate(tasks)]
         try:
-            for _, done in distributed.as_completed(futures, loop=self._client.loop, with_results=True):
-                yield done
+            for future in distributed.as_completed(futures, loop=self._client.loop):
+                yield future.result()
         except LettrageError:
             raise
         except distributed.scheduler.KilledWorker:
@@ -78,7 +79,7 @@ class Cluster:
                 where="cluster",
                 mend=f"{_MEND}, with more memory for each worker, or a lower --memory-limit so that parts are smaller",
             ) from None
-        except (OSError, distributed.CancelledError, distributed.TimeoutError) as error:
+        except (OSError, CancelledError, TimeoutError) as error:
             raise RunError(
                 f"the scheduler of the cluster is gone ({type(error).__name__})", where="cluster", mend=_MEND
             ) from None
@@ -172,4 +173,5 @@ def _library() -> Any:
 
 def _quiet() -> None:
     """What Dask logs of workers that come and go is said by the run, where it matters."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client", "distributed.nanny", "distributed.core"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
