@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -105,3 +106,41 @@ def test_the_image_is_of_one_registry_and_its_user_is_not_root() -> None:
         word for line in lines if line.startswith("COPY ") and "--from" not in line for word in line.split()[1:-1]
     ]
     assert all((ROOT / name).exists() for name in copied)
+
+
+def kubernetes() -> list[dict[str, Any]]:
+    """The manifests of a run on a cluster."""
+    files = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+    return [one for path in files for one in yaml.safe_load_all(path.read_text())]
+
+
+def containers() -> list[dict[str, Any]]:
+    (job,) = (one["spec"] for one in kubernetes() if one["kind"] == "DaskJob")
+    cluster = job["cluster"]["spec"]
+    return [*(spec["spec"]["containers"][0] for spec in (job["job"], cluster["worker"], cluster["scheduler"]))]
+
+
+def test_the_pods_of_a_cluster_run_commands_that_exist() -> None:
+    job, worker, scheduler = containers()
+    words = shlex.split(job["args"][0].replace('"$DASK_SCHEDULER_ADDRESS"', "tcp://scheduler:8786"))
+    hold(words[words.index("lettrage") + 1 :])
+    for container in (worker, scheduler):
+        said = subprocess.run(
+            [sys.executable, "-m", "dask", container["args"][0], "--help"], capture_output=True, text=True, check=True
+        ).stdout
+        assert all(word in said for word in container["args"] if word.startswith("--"))
+
+
+def test_the_pods_of_a_cluster_see_one_volume_and_are_reached_by_one_another_alone() -> None:
+    job, worker, _ = containers()
+    assert job["volumeMounts"] == worker["volumeMounts"]
+    claims = [one["metadata"]["name"] for one in kubernetes() if one["kind"] == "PersistentVolumeClaim"]
+    (made,) = (one for one in kubernetes() if one["kind"] == "DaskJob")
+    assert [
+        volume["persistentVolumeClaim"]["claimName"] for volume in made["spec"]["job"]["spec"]["volumes"][:1]
+    ] == claims
+    selected = {"dask.org/cluster-name": made["metadata"]["name"]}
+    (policy,) = (one["spec"] for one in kubernetes() if one["kind"] == "NetworkPolicy")
+    assert policy["podSelector"]["matchLabels"] == selected
+    assert policy["ingress"][0]["from"][0]["podSelector"]["matchLabels"] == selected
+    assert made["spec"]["cluster"]["spec"]["scheduler"]["service"]["selector"].items() >= selected.items()
