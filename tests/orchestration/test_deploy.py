@@ -123,7 +123,7 @@ def containers() -> list[dict[str, Any]]:
 def test_the_pods_of_a_cluster_run_commands_that_exist() -> None:
     job, worker, scheduler = containers()
     words = shlex.split(job["args"][0].replace('"$DASK_SCHEDULER_ADDRESS"', "tcp://scheduler:8786"))
-    hold(words[words.index("lettrage") + 1 :])
+    hold(words[words.index("run") :])
     for container in (worker, scheduler):
         said = subprocess.run(
             [sys.executable, "-m", "dask", container["args"][0], "--help"], capture_output=True, text=True, check=True
