@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,8 @@ _SCALE, _SMALL = 10, 1
 _SEED = 5
 #: of the files that grew, so many are named for each measure of a place
 _NAMED = 5
+#: those that add less than such a part of the growth are not
+_WORTH_NAMING = 20
 _REFERENCES = re.compile(r"I +refs: +([\d,]+)")
 _DONE = (0, 3)
 
@@ -66,6 +68,10 @@ class Growth:
     measure: str
     before: int
     after: int
+
+    def turned(self) -> Growth:
+        """The same the other way round: a loss is a growth of what was to what is."""
+        return replace(self, before=self.after, after=self.before)
 
     def __str__(self) -> str:
         share = f"{(self.after - self.before) / self.before:+.1%}" if self.before else "new"
@@ -84,10 +90,11 @@ def growths(before: Found, after: Found) -> list[Growth]:
         whole = Growth(place, "", measure, was.get((place, measure), 0), now[place, measure])
         grown = _files(before, after, place, measure)
         if _is_more(whole, *TOLERANCE[measure]):
-            found += [whole, *grown[:_NAMED]]
-        elif measure != STATEMENTS:
-            # Another file of the place may have become smaller meanwhile: that hides nothing. A file that is new
-            # does not count here, or nothing could be moved.
+            least = (whole.after - whole.before) / _WORTH_NAMING
+            found += [whole, *(one for one in grown[:_NAMED] if one.after - one.before >= least)]
+        elif measure != STATEMENTS and not _is_more(whole.turned(), *TOLERANCE[measure]):
+            # A file may double and its stage hardly grow. Where the stage does less than before, work was moved within
+            # it, and so it was where a file is new.
             found += [one for one in grown if one.before and _is_more(one, *_OF_FILE)]
     return found
 
@@ -121,8 +128,8 @@ def _is_more(growth: Growth, share: float, least: int) -> bool:
 def lessened(before: Found, after: Found) -> list[Growth]:
     """The places of which there is so much less than is kept that they could grow unseen."""
     was, now = _by_place(before), _by_place(after)
-    turned = [(Growth(key[0], "", key[1], now.get(key, 0), count), TOLERANCE[key[1]]) for key, count in was.items()]
-    return [Growth(one.place, "", one.measure, one.after, one.before) for one, than in turned if _is_more(one, *than)]
+    whole = [Growth(place, "", measure, count, now.get((place, measure), 0)) for (place, measure), count in was.items()]
+    return [one for one in whole if _is_more(one.turned(), *TOLERANCE[one.measure])]
 
 
 def count() -> tuple[Found, str]:
@@ -244,6 +251,8 @@ def report(before: Found, after: Found) -> tuple[list[str], bool]:
         # Another library or processor does the same work by other instructions.
         said.append(f"instructions are not compared, the baseline was made with others: {', '.join(others)}")
         after = {**after, "instructions": {}}
+    if not after["instructions"]:
+        before = {**before, "instructions": {}}
     grown = growths(before, after)
     place = ""
     for one in grown:
