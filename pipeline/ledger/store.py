@@ -613,7 +613,7 @@ def write_segment(
         if isinstance(data, pl.DataFrame):
             data.write_parquet(path, compression="zstd", row_group_size=row_group)
         else:
-            data.write_parquet(str(path), compression="zstd", row_group_size=row_group)
+            _write_rows(path, data, row_group)
         with pq.ParquetFile(path) as segment:
             rows = int(segment.metadata.num_rows)
             schema = segment.schema_arrow
@@ -631,6 +631,30 @@ def write_segment(
     finally:
         path.unlink(missing_ok=True)
     return Written(name, size, rows, schema)
+
+
+def _write_rows(path: Path, data: duckdb.DuckDBPyRelation, row_group: int) -> None:
+    """Writes what a query gives, as it comes: pyarrow looks at a cell once where DuckDB's own writer looks twice.
+
+    Raises: OSError, ArrowException, and duckdb.OutOfMemoryException also where it comes out of a stream of batches.
+    """
+    import duckdb  # noqa: PLC0415 - as in write_segment
+    import pyarrow.parquet as pq  # noqa: PLC0415 - the same
+
+    reader = data.to_arrow_reader(row_group)
+    with pq.ParquetWriter(
+        path, reader.schema, compression="zstd", store_schema=False, store_decimal_as_integer=True
+    ) as writer:
+        while True:
+            try:
+                batch = reader.read_next_batch()
+            except StopIteration:
+                return
+            except OSError as error:
+                if str(error).startswith("Out of Memory"):
+                    raise duckdb.OutOfMemoryException(str(error)) from None
+                raise
+            writer.write_batch(batch, row_group_size=row_group)
 
 
 def _load(place: Place, version: int | None) -> DeltaTable:

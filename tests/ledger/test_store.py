@@ -10,8 +10,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
+import duckdb
 import polars as pl
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
@@ -74,6 +77,21 @@ def test_runs_add_up(tmp_path: Path) -> None:
 def test_rows_of_none_make_no_segment(tmp_path: Path) -> None:
     add(tmp_path, 1, lines=[1], marks=[])
     assert {name.split("/")[0] for name in segments(tmp_path)} == {"kind=lines"}
+
+
+def test_memory_that_ends_while_rows_are_written_is_told_from_a_disk_that_does(tmp_path: Path) -> None:
+    class Rows:
+        def to_arrow_reader(self, _: int) -> pa.RecordBatchReader:
+            def batches() -> Iterator[pa.RecordBatch]:
+                yield pa.record_batch({"number": pa.array([1], pa.int64())})
+                message = "Out of Memory Error: could not allocate block"
+                raise OSError(message)
+
+            return pa.RecordBatchReader.from_batches(pa.schema([("number", pa.int64())]), batches())
+
+    with Store.open(tmp_path, create=True).writing() as writer, pytest.raises(duckdb.OutOfMemoryException):
+        writer.write("lines", cast("duckdb.DuckDBPyRelation", Rows()))
+    assert not list((tmp_path / "kind=lines").iterdir())
 
 
 def test_what_is_not_committed_is_not_there_and_is_swept(tmp_path: Path) -> None:
