@@ -10,9 +10,10 @@ import logging
 import os
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from pipeline.errors import LettrageError, RunError, UsageError
+from pipeline.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 _DEATHS = 20
 #: times that processes are started before the run gives up
 _STARTS = 10
+#: seconds after which a look is taken at whether there are workers, and for which there may be none
+_LOOK, _ALONE = 5, 120
+_LOGGERS = ("asyncio", "distributed", "distributed.client", "distributed.core", "distributed.nanny")
 _MEND = "the ledger is as it was: give the command again"
 
 Task = TypeVar("Task")
@@ -64,15 +68,17 @@ class Cluster:
     def each(self, take: Callable[[Task], Done], tasks: Sequence[Task]) -> Iterator[Done]:
         """Has the workers take the tasks.
 
-        Raises: what a task raises; RunError where workers keep dying, or the scheduler is gone.
+        Raises: what a task raises; RunError where workers keep dying, there are none any more, or the scheduler is
+        gone.
         """
         distributed = _library()
         futures = [self._client.submit(take, task, pure=False, priority=-number) for number, task in enumerate(tasks)]
+        done: Queue[Any] = Queue()
         try:
-            for future in distributed.as_completed(futures, loop=self._client.loop):
-                yield future.result()
-        except LettrageError:
-            raise
+            for future in futures:
+                future.add_done_callback(done.put)
+            for _ in futures:
+                yield self._first(done).result()
         except distributed.scheduler.KilledWorker:
             raise RunError(
                 f"workers of the cluster died {_DEATHS} times over a part of this run",
@@ -87,6 +93,16 @@ class Cluster:
             for future in futures:
                 future.release()
 
+    def _first(self, done: Queue[Any]) -> Any:
+        """The next task that is done. Raises: RunError where there is nobody who could do one."""
+        alone = 0
+        while alone < _ALONE:
+            try:
+                return done.get(timeout=_LOOK)
+            except Empty:
+                alone = 0 if self._client.nthreads() else alone + _LOOK
+        raise RunError(f"the cluster has had no workers for {_ALONE} seconds", where="cluster", mend=_MEND)
+
 
 @contextmanager
 def local(workers: int) -> Iterator[Cluster]:
@@ -95,8 +111,13 @@ def local(workers: int) -> Iterator[Cluster]:
     Raises: UsageError where Dask is not installed.
     """
     distributed = _library()
-    _quiet()
-    with _started(distributed, workers) as cluster, distributed.Client(cluster, set_as_default=False) as client:
+    with (
+        _quiet(),
+        _started(distributed, workers) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        # What watches over a process starts it again when it dies, but gives up on one that dies while it starts.
+        cluster.adapt(minimum=workers, maximum=workers)
         yield Cluster(client, workers, machine_memory() // (workers + 1))
 
 
@@ -129,21 +150,21 @@ def remote(address: str) -> Iterator[Cluster]:
     Raises: UsageError where Dask is not installed or nobody answers, RunError where there are no workers.
     """
     distributed = _library()
-    _quiet()
-    try:
-        client = distributed.Client(address, timeout="10s", set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise UsageError(
-            f"there is no scheduler here ({(str(error).splitlines() or [type(error).__name__])[0]})",
-            where=address,
-            mend="start one with `dask scheduler` and workers with `dask worker`, or name another address",
-        ) from None
-    with client:
-        found = client.scheduler_info(n_workers=-1)["workers"].values()
-        if not found:
-            raise RunError("the scheduler has no workers", where=address, mend="start some with `dask worker`")
-        memory = min((one["memory_limit"] or 0) // one["nthreads"] for one in found)
-        yield Cluster(client, sum(one["nthreads"] for one in found), memory or None)
+    with _quiet():
+        try:
+            client = distributed.Client(address, timeout="10s", set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise UsageError(
+                f"there is no scheduler here ({(str(error).splitlines() or [type(error).__name__])[0]})",
+                where=address,
+                mend="start one with `dask scheduler` and workers with `dask worker`, or name another address",
+            ) from None
+        with client:
+            found = client.scheduler_info(n_workers=-1)["workers"].values()
+            if not found:
+                raise RunError("the scheduler has no workers", where=address, mend="start some with `dask worker`")
+            memory = min((one["memory_limit"] or 0) // one["nthreads"] for one in found)
+            yield Cluster(client, sum(one["nthreads"] for one in found), memory or None)
 
 
 def machine_memory() -> int:
@@ -171,7 +192,15 @@ def _library() -> Any:
     return distributed
 
 
-def _quiet() -> None:
+@contextmanager
+def _quiet() -> Iterator[None]:
     """What Dask logs of workers that come and go is said by the run, where it matters."""
-    for name in ("distributed", "distributed.client", "distributed.nanny", "distributed.core"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -101,7 +101,7 @@ def test_no_death_of_a_worker_changes_a_byte(
         monkeypatch.setattr(pipeline_run, "_engine", lambda *_: nullcontext(cluster))
         while kills < KILLS:
             store = tmp_path / f"store-{kills}"
-            with killing(chance, 0.2, 3.0) as killed:
+            with killing(chance, 1.0, 6.0) as killed:
                 made = take(sample, store, parts=6)
             kills += len(killed)
             assert made.chain_digest == whole.chain_digest
