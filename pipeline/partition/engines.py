@@ -129,7 +129,7 @@ def _started(distributed: Any, workers: int) -> Any:
                 n_workers=workers,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 security=True,
                 host="127.0.0.1",
                 memory_limit=None,
@@ -187,6 +187,9 @@ def _library() -> Any:
             # A task is a part of a run: one at a time for each worker, so that the next free one takes the next.
             "distributed.scheduler.worker-saturation": 1.0,
             "distributed.scheduler.work-stealing": False,
+            # Nothing of a run is shown to a browser.
+            "distributed.scheduler.http.routes": [],
+            "distributed.worker.http.routes": [],
         }
     )
     return distributed

@@ -38,7 +38,9 @@ def dask_cluster(folder: Path, workers: int, memory: str = "2GB") -> Iterator[Da
     def begin(module: str, *options: str) -> subprocess.Popen[bytes]:
         with (folder / f"{module}-{len(begun)}.log").open("wb") as log:
             command = [sys.executable, "-m", f"distributed.cli.{module}", "--scheduler-file", str(found), *options]
-            begun.append(subprocess.Popen([*command, "--no-dashboard"], stdout=log, stderr=log, cwd=folder))
+            begun.append(
+                subprocess.Popen([*command, "--dashboard-address", "127.0.0.1:0"], stdout=log, stderr=log, cwd=folder)
+            )
         return begun[-1]
 
     try:
