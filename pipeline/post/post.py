@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 
+#: columns of entries that have few values
+_FEW_VALUES = ("legal_entity", "journal", "journal_code", "document_kind", "payment_method", "currency")
+
 
 def post_documents(session: Session, verify_lines: Callable[[list[int]], None], known_axes: Sequence[str]) -> None:
     """Makes the entries of the run's reports and advances: contra-entries, new ones, imputations.
@@ -119,5 +122,12 @@ def give_numbers(session: Session) -> None:
 
 def number_entries(session: Session) -> None:
     """Makes numbered_entries, and new_entry_lines as the ledger keeps them, with the numbers of entry_numbers."""
-    session.run(HERE / "numbered_entries.sql")
+    # What has few values goes through the sort of the lines, and into files, as a number.
+    for name in _FEW_VALUES:
+        session.con.execute(
+            f"create temp type {name}_of_entries as enum (select distinct {name} from entries order by 1)"
+        )
+    numbers = ", ".join(f"{name}::{name}_of_entries as {name}" for name in _FEW_VALUES)
+    numbered = (HERE / "numbered_entries.sql").read_text(encoding="utf-8")
+    session.create("numbered_entries", f"select * replace ({numbers}) from ({numbered})")
     session.view("new_entry_lines", (HERE / "new_entry_lines.sql").read_text(encoding="utf-8"))
