@@ -280,8 +280,8 @@ def _hashed_rows(kind: str, names: list[str], source: str, besides: str = "") ->
     keys = [f"'{name}=' || {identifier(name)}::varchar" for name in _key(kind)]
     return f"""
         select {besides + ", " if besides else ""}{_number(kind)} as number,
-            ('0x' || sha256(concat_ws(chr(31), {", ".join(cells)}))[1:15])::ubigint as row_number,
-            ('0x' || sha256(concat_ws(chr(31), {", ".join(keys)}))[1:7])::ubigint as key_number
+            ('0x' || left(sha256(concat_ws(chr(31), {", ".join(cells)})), 15))::ubigint as row_number,
+            ('0x' || left(sha256(concat_ws(chr(31), {", ".join(keys)})), 7))::ubigint as key_number
         from {source}
     """
 
