@@ -88,7 +88,7 @@ def page(report: dict[str, Any]) -> str:
         *table(("data", ""), [(name, _number(value)) for name, value in report["data"].items()]),
     ]
     for name, part in report["parts"].items():
-        lines += ["", f"## {name}", "", f"Commit {part['commit']}, {part['rounds']} rounds.", "", *_cases(part)]
+        lines += ["", f"## {name}", "", f"Commit {part['commit']}; rounds: {part['rounds']}.", "", *_cases(part)]
         for case, why in part["skipped"].items():
             lines += ["", f"Not measured: {case}: {why.splitlines()[0][:300]}"]
         if "stages" in part:
