@@ -56,7 +56,14 @@ def left_over(store: Path) -> list[Path]:
 
 def workers() -> list[psutil.Process]:
     """The processes that this one has started for tasks."""
-    return [one for one in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(one.cmdline())]
+    found = []
+    for one in psutil.Process().children(recursive=True):
+        try:
+            if "spawn_main" in " ".join(one.cmdline()):
+                found.append(one)
+        except psutil.Error:  # it has just ended
+            continue
+    return found
 
 
 @contextmanager
@@ -70,7 +77,10 @@ def killing(chance: random.Random, least: float, most: float, times: int = KILLS
             alive = workers()
             if alive:
                 victim = chance.choice(alive)
-                victim.send_signal(signal.SIGKILL)
+                try:
+                    victim.send_signal(signal.SIGKILL)
+                except psutil.NoSuchProcess:
+                    continue
                 killed.append(victim.pid)
 
     thread = threading.Thread(target=kill)
