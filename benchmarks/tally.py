@@ -40,14 +40,12 @@ READ, WRITTEN = "bytes read", "bytes written"
 #: what the system counts for a process: every byte that it read and wrote, from and to files, pipes and caches
 _IO = Path("/proc/self/io")
 _OF_IO = {"rchar": READ, "wchar": WRITTEN}
-#: what stands between what Session puts before the text of a file and that text
-_BEFORE_FILE = (" as ", " by name ")
 
 
 class Tally:
     """What was counted so far.
 
-    files: place → SQL file, or function that composed the statement → measure → count. bytes: place → measure → count.
+    files: place → SQL file, or function that composed a statement → measure → count. bytes: place → measure → count.
     A place is what was going on, as `enter` was told it.
     """
 
@@ -56,7 +54,8 @@ class Tally:
         self.bytes: dict[str, dict[str, int]] = {}
         self._place = "start"
         self._io: dict[str, int] = {}
-        self._names = {path.read_text(encoding="utf-8"): _told(path) for path in PIPELINE.rglob("*.sql")}
+        texts = [(path.read_text(encoding="utf-8").strip(), _told(path)) for path in PIPELINE.rglob("*.sql")]
+        self._names = sorted(texts, key=lambda named: -len(named[0]))
 
     def enter(self, place: str) -> None:
         """What comes is of this place."""
@@ -80,12 +79,9 @@ class Tally:
             sql.watch = before
 
     def key(self, query: str) -> tuple[str, str]:
-        """Where a statement is counted: at the file that it is, else at the function of the pipeline that gives it."""
-        for between in _BEFORE_FILE:
-            name = self._names.get(query.partition(between)[2])
-            if name is not None:
-                return self._place, name
-        return self._place, self._names.get(query) or _caller()
+        """Where a statement is counted: at the longest file that it holds, else at the function that composed it."""
+        found = next((name for text, name in self._names if text in query), None)
+        return self._place, found or _caller()
 
 
 class Watched:
