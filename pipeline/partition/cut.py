@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 #: what a run holds in memory of a row of the batch at its widest moment, in bytes, measured (benchmarks/README.md)
-ROW_BYTES = 1500
+ROW_BYTES = 1100
 #: of a machine's memory what the tables of a part may take where nothing is said, and at most
 _SHARE_OF_MACHINE, _MOST = 4, 5 << 30
 #: of a memory limit what a part may take by this reckoning: sorting and writing need room of their own
