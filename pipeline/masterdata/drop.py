@@ -215,7 +215,7 @@ def _typed(raw: RawTable) -> DropTable:
         try:
             lines = session.query(
                 f"select {names}, malformed from ("
-                + staged_query("given_rows", [place, *wanted], {**raw.types, PLACE: "BIGINT"}, origin="batch", first=1)
+                + staged_query("given_rows", [place, *wanted], {**raw.types, PLACE: "BIGINT"}, origin="batch")
                 + f") order by {PLACE}"
             )
         except duckdb.Error as error:

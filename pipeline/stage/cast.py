@@ -2,7 +2,7 @@
 
 A staged table has the columns of its model, typed, and before them
 
-    row_id     whole number, unique in the table
+    row_id     whole number, unique in the table: given once the rows of all origins are together
     origin     'batch', or 'waiting' for a row that waited in quarantine
     malformed  the cells that are not what their column asks for: (column_name, value) each, null where all are well
 
@@ -29,44 +29,44 @@ _DECIMALS = {
 }
 
 
-def staged_query(relation: str, columns: Sequence[Column], types: Mapping[str, str], *, origin: str, first: int) -> str:
+def staged_query(relation: str, columns: Sequence[Column], types: Mapping[str, str], *, origin: str) -> str:
     """Selects the rows of `relation` with typed columns.
 
     relation: SQL that can stand after `from`. types: column → 'text' or the type that the relation's column has;
-    columns that it lacks become null. first: the row_id of the first row. Out: the columns of a staged table.
+    columns that it lacks become null. Out: the columns of a staged table, the rows not numbered yet: row_id is 0.
     """
     given = [column for column in columns if column.name in types]
+    parsed = [column for column in given if column.form is not Form.TEXT]
     source = ", ".join(
         f"{_as_text_or_native(column, types[column.name])} as {identifier(column.name)}" for column in given
     )
-    typed = ", ".join(
-        f"{_typed(column, types[column.name])} as {identifier('typed_' + column.name)}" for column in given
+    typed = "".join(
+        f", {_typed(column, types[column.name])} as {identifier('typed_' + column.name)}" for column in parsed
     )
+    is_wrong = {
+        column.name: f"({identifier(column.name)} is not null and {identifier('typed_' + column.name)} is null)"
+        for column in parsed
+    }
     cells = ", ".join(
-        f"case when {identifier(column.name)} is not null and {identifier('typed_' + column.name)} is null "
+        f"case when {is_wrong[column.name]} "
         f"then {{'column_name': '{column.name}', 'value': {_shown(column, types[column.name])}}} end"
-        for column in given
-        if column.form is not Form.TEXT
+        for column in parsed
     )
-    wrong = " or ".join(
-        f"({identifier(column.name)} is not null and {identifier('typed_' + column.name)} is null)"
-        for column in given
-        if column.form is not Form.TEXT
-    )
+    wrong = " or ".join(is_wrong.values())
     malformed = f"case when {wrong} then list_filter([{cells}], lambda cell: cell is not null) end" if cells else "null"
-    result = ", ".join(
-        f"{identifier('typed_' + column.name)} as {identifier(column.name)}"
-        if column.name in types
-        else f"null::{column.duckdb_type} as {identifier(column.name)}"
-        for column in columns
-    )
+
+    def result(column: Column) -> str:
+        name = identifier(column.name)
+        if column.name not in types:
+            return f"null::{column.duckdb_type} as {name}"
+        return name if column.form is Form.TEXT else f"{identifier('typed_' + column.name)} as {name}"
+
     return f"""
         with given as (select {source or "1 as nothing"} from {relation}),
-        numbered as (select row_number() over () + {first - 1} as row_id, * from given),
-        typed as (select *{", " if typed else ""}{typed} from numbered)
-        select row_id, '{origin}' as origin,
+        typed as (select *{typed} from given)
+        select 0::bigint as row_id, '{origin}' as origin,
             ({malformed})::struct(column_name varchar, value varchar)[] as malformed,
-            {result}
+            {", ".join(result(column) for column in columns)}
         from typed
     """
 
@@ -112,7 +112,7 @@ def _is_native(column: Column, given: str) -> bool:
 def _typed(column: Column, given: str) -> str:
     """The expression that is the cell's value, or null where it cannot be read as one."""
     name = identifier(column.name)
-    if column.form is Form.TEXT or (column.form in (Form.DATE, Form.BOOLEAN) and _is_native(column, given)):
+    if column.form in (Form.DATE, Form.BOOLEAN) and _is_native(column, given):
         return name
     value = f"try_cast({name} as {column.duckdb_type})"
     enumerated = ", ".join(f"'{known}'" for known in column.values)

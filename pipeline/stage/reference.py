@@ -95,7 +95,7 @@ def _typed(session: Session, raw: RawTable, model: type[Table], faults: list[str
     try:
         staged = session.query(
             f"select {', '.join(identifier(name) for name in names)}, malformed from ("
-            f"{staged_query(relation, columns(model), raw.types, origin='batch', first=1)}) order by all"
+            f"{staged_query(relation, columns(model), raw.types, origin='batch')}) order by all"
         )
     except duckdb.Error as error:
         raise InputError(

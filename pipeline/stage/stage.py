@@ -246,7 +246,7 @@ def _rows_to_stage(
         else:
             relation = f"raw_{movement.table}"
             session.register(relation, raw.source)
-        parts.append(staged_query(relation, movement.columns, raw.types, origin="batch", first=1))
+        parts.append(staged_query(relation, movement.columns, raw.types, origin="batch"))
         if raw.bad_rows:
             session.register(
                 f"bad_{movement.table}",
@@ -270,7 +270,6 @@ def _rows_to_stage(
                 movement.columns,
                 {column.name: "VARCHAR" for column in movement.columns},
                 origin=origin,
-                first=1,
             )
         )
     if (movement.table, "bad") in waiting:

@@ -24,6 +24,7 @@ from tests.support import expense
 def staged(directory: Path, column: str, values: pa.Array | pa.ChunkedArray) -> list[Any]:
     """Reads expenses with `values` in a column; gives what they become, or what is malformed."""
     cells: dict[str, Any] = {name: [text or None] * len(values) for name, text in expense().items()}
+    cells["expense"] = [f"X{number}" for number in range(len(values))]
     path = directory / "expenses.parquet"
     pq.write_table(
         pa.table({**{name: pa.array(texts, pa.string()) for name, texts in cells.items()}, column: values}), path
@@ -35,8 +36,8 @@ def staged(directory: Path, column: str, values: pa.Array | pa.ChunkedArray) -> 
             session.register("raw", raw.source)
         found = session.query(
             "select * from ("
-            + staged_query(relation, columns(MOVEMENTS["expenses"]), raw.types, origin="batch", first=1)
-            + ") order by row_id"
+            + staged_query(relation, columns(MOVEMENTS["expenses"]), raw.types, origin="batch")
+            + ") order by expense"
         )
     return [row["malformed"][0]["value"] if row["malformed"] else row[column] for row in found.iter_rows(named=True)]
 

@@ -26,6 +26,27 @@ expense_rates as (
     where currency = entity_currency and exchange_rate <> 1
 ),
 
+-- In whole minor units of the legal entity's currency, as it would be posted.
+converted_expenses as not materialized (
+    select
+        row_id,
+        report,
+        version,
+        legal_entity,
+        is_personal,
+        payment_method,
+        gross,
+        currency <> entity_currency as is_foreign,
+        converted(
+            to_minor(gross, currency_digits),
+            if(currency = entity_currency, 100000000, e8(exchange_rate)),
+            currency_digits,
+            entity_digits
+        ) as minor,
+        largest_minor(entity_digits) as largest
+    from placed_expenses
+),
+
 -- An amount that 18 digits cannot hold once it is in the legal entity's currency.
 expense_sizes as (
     select
@@ -34,29 +55,18 @@ expense_sizes as (
         'gross' as column_name,
         shown(gross) as value,
         'gross × exchange_rate is more than an amount can hold (14 digits): check the rate' as message
-    from placed_expenses
-    where
-        currency <> entity_currency
-        and abs(
-            converted(to_minor(gross, currency_digits), e8(exchange_rate), currency_digits, entity_digits)
-        ) >= largest_minor(entity_digits)
+    from converted_expenses
+    where is_foreign and abs(minor) >= largest
 ),
 
 -- Expenses that are well one by one, in an entry whose total an amount cannot hold.
 entry_totals as (
     select
         report,
-        version,
-        any_value(entity_digits) as entity_digits,
-        sum(converted(to_minor(gross, currency_digits), rate_e8, currency_digits, entity_digits)) as total,
-        max(abs(converted(to_minor(gross, currency_digits), rate_e8, currency_digits, entity_digits))) as largest
-    from (
-        select
-            *,
-            if(currency = entity_currency, 100000000, e8(exchange_rate)) as rate_e8
-        from placed_expenses
-    ) as rated_expenses
+        version
+    from converted_expenses
     group by report, version, legal_entity, is_personal, payment_method
+    having abs(sum(minor)) >= any_value(largest) and max(abs(minor)) < any_value(largest)
 ),
 
 report_sizes as (
@@ -70,9 +80,6 @@ report_sizes as (
     inner join judged_expense_reports
         on entry_totals.report = judged_expense_reports.report
             and entry_totals.version = judged_expense_reports.version
-    where
-        abs(entry_totals.total) >= largest_minor(entry_totals.entity_digits)
-        and entry_totals.largest < largest_minor(entry_totals.entity_digits)
 ),
 
 -- VAT rows that may have an amount amiss: too many decimals, or too large once converted.
