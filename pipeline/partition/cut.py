@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.partition.engines import machine_memory
-from pipeline.partition.part import FOLDER, Part, macros, put, save
+from pipeline.partition.part import FOLDER, Part, macros, put, save, software
 from pipeline.sql import identifier
 from pipeline.stage.stage import ALL_TABLES, RETURNS, Movement, row_key, rows_to_stage
 
@@ -128,6 +128,7 @@ def cut(
             findings=findings[number],
             reference=reference,
             gathered=gathered_pieces,
+            software=software(),
             size=sum(sizes.get(piece.name, 0) for pieces in rows.values() for piece in pieces[number]),
         )
         for number in range(count)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import duckdb
 import polars as pl
 
-from pipeline.errors import StoreError
+from pipeline.errors import StoreError, UsageError
 from pipeline.ledger.place import place_of
 from pipeline.ledger.store import Store, Written, write_segment
 from pipeline.post.post import number_entries, order_entries
@@ -65,7 +66,8 @@ class Part:
 
     part: its number, of `count`. store: the address of the ledger. rows: the pieces of each movement table's rows.
     findings: of stored_findings. reference: of each reference table. gathered: of gathered_employees.
-    size: of its pieces, in bytes. memory_limit, threads: of its session.
+    size: of its pieces, in bytes. software: the versions that cut it, which every worker must have. memory_limit,
+    threads: of its session.
     """
 
     part: int
@@ -78,6 +80,7 @@ class Part:
     reference: Pieces
     gathered: list[Piece]
     size: int
+    software: str
     memory_limit: str | None = None
     threads: int | None = None
 
@@ -101,6 +104,11 @@ class ToNumber:
     numbers: list[Piece] = field(default_factory=list)
 
 
+def software() -> str:
+    """What decides on the rows that a part writes: another version may write others."""
+    return ", ".join(f"{name} {version(name)}" for name in ("lettrage", "duckdb", "polars"))
+
+
 def macros(count: int, *, has_gathered: bool) -> list[str]:
     """The statements that make the macros employee_part and document_part: of which of `count` parts something is.
 
@@ -115,7 +123,16 @@ def macros(count: int, *, has_gathered: bool) -> list[str]:
 
 
 def post_part(part: Part) -> Posted:
-    """Takes every step before the numbering with a part. Raises: as `compute`, StoreError."""
+    """Takes every step before the numbering with a part.
+
+    Raises: as `compute`, StoreError, UsageError where this process has other versions than the one that cut the batch.
+    """
+    if part.software != software():
+        raise UsageError(
+            f"a worker of the cluster has {software()}, and the run is of {part.software}",
+            where="cluster",
+            mend="install the same versions everywhere (requirements/lock.txt)",
+        )
     place = place_of(part.store)
     with _session(place, part) as session:
         ledger = Store.at(place, create=True)

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from pipeline import run as pipeline_run
-from pipeline.errors import RunError
+from pipeline.errors import RunError, UsageError
 from pipeline.ledger.store import Store
 from pipeline.partition import taken
 from pipeline.partition.cut import memory_bytes, parts_for
@@ -205,3 +205,16 @@ def test_parts_are_as_many_as_memory_and_workers_ask_for(rows: int, memory: int,
 )
 def test_an_amount_of_memory_is_what_duckdb_takes_it_for(text: str, amount: int) -> None:
     assert memory_bytes(text) == amount
+
+
+def test_a_worker_of_another_version_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference, batch = small(tmp_path)
+
+    def post(part: Part) -> Posted:
+        return post_part(dataclasses.replace(part, software="lettrage 0.0.1, duckdb 2.0.0, polars 2.1.0"))
+
+    monkeypatch.setattr(taken, "post_part", post)
+    with pytest.raises(
+        UsageError, match=r"a worker of the cluster has lettrage .*, and the run is of lettrage 0\.0\.1"
+    ):
+        pipeline_run.run(reference, batch, tmp_path / "store", on=ON, parts=2)
