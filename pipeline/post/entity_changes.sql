@@ -7,7 +7,7 @@ line_contents as (
     select
         document_lines.document_id,
         entry_kinds.legal_entity,
-        md5_number_lower(
+        md5_lower(
             concat_ws(
                 chr(31),
                 entry_kinds.journal,

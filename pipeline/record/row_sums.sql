@@ -5,7 +5,7 @@ with
 
 return_hashes as (
     select
-        md5_number_lower(
+        md5_lower(
             concat_ws(
                 chr(31),
                 payment_order,

@@ -335,9 +335,9 @@ def _document_rows(movement: Movement) -> str:
         select '{table}' as table_name, row_id, staged.origin, '{movement.document_kind}' as document_kind,
             staged.{identifier(movement.document)} as document, {version} as version,
             {str(movement.is_header).lower()} as is_header, {status} as status,
-            md5_number_lower(core_hash::varchar || concat_ws(chr(31), ''{rest_text})) as values_hash, core_hash
+            md5_lower(core_hash::varchar || concat_ws(chr(31), ''{rest_text})) as values_hash, core_hash
         from (
-            select *, md5_number_lower(
+            select *, md5_lower(
                 concat_ws(chr(31), '{table}', {core_text})
                 || if(malformed is null, '', malformed::varchar || version_text)
             ) as core_hash
