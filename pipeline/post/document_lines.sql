@@ -1,6 +1,6 @@
 -- The lines that the accepted documents would post, imputations left out, with their accounts: one row per line.
--- In: report_lines, advance_lines, accepted_documents, accounts, sections_of_combinations. Out: document_lines.
--- Spec: section 4.
+-- combination: of the sections that it bears.
+-- In: report_lines, advance_lines, accepted_documents, accounts. Out: document_lines. Spec: section 4.
 with
 
 lines as (
@@ -29,7 +29,7 @@ select
     lines.label,
     lines.line_class,
     lines.split,
-    sections_of_combinations.sections
+    lines.combination
 from lines
 inner join accepted_documents on lines.document_id = accepted_documents.document_id
 inner join accounts
@@ -37,4 +37,3 @@ inner join accounts
         and lines.role = accounts.role
         and lines.key = accounts.key
         and lines.account_employee = accounts.employee
-left join sections_of_combinations on lines.combination = sections_of_combinations.combination

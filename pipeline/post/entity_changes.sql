@@ -1,5 +1,6 @@
 -- What changes where: one row per (accepted report or advance, legal entity that it has or had content in).
--- In: accepted_documents, document_lines, entry_kinds, expense_amounts, known_documents. Out: entity_changes.
+-- In: accepted_documents, document_lines, entry_kinds, sections_of_combinations, expense_amounts, known_documents.
+-- Out: entity_changes.
 -- Spec: section 3, "Accounting content"; section 4, "Modification and cancellation".
 with
 
@@ -16,7 +17,7 @@ line_contents as (
                 coalesce(document_lines.auxiliary, ''),
                 coalesce(document_lines.expense, ''),
                 coalesce(document_lines.vat_code, ''),
-                sections_text(document_lines.sections),
+                coalesce(sections_of_combinations.said, ''),
                 coalesce(document_lines.foreign_currency, ''),
                 coalesce(document_lines.foreign_amount::varchar, ''),
                 document_lines.amount::varchar
@@ -24,6 +25,8 @@ line_contents as (
         )::hugeint as content
     from document_lines
     inner join entry_kinds on document_lines.entry_kind = entry_kinds.entry_kind
+    left join sections_of_combinations
+        on document_lines.combination = sections_of_combinations.combination
 ),
 
 -- A multiset's digest: how many, and the sum of their hashes, in whatever order they come.

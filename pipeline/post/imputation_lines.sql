@@ -48,7 +48,7 @@ imputation_lines as (
         sides.label,
         if(sides.amount > 0, 0, 1) as line_class,
         0 as split,
-        null::sections_by_axis as sections
+        null::bigint as combination
     from sides
     left join accounts
         on sides.legal_entity = accounts.legal_entity

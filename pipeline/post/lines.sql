@@ -1,5 +1,6 @@
 -- The lines of the documents' entries, numbered: one row per line.
--- In: document_lines, contra_lines, entries. Out: lines. Spec: section 4, "Numbering" (lines within an entry).
+-- In: document_lines, contra_lines, sections_of_combinations, entries. Out: lines.
+-- Spec: section 4, "Numbering" (lines within an entry).
 with
 
 -- Lines are sorted by what orders them alone, and meet the rest of what they say by their place in the table.
@@ -36,9 +37,11 @@ new_lines as (
         document_lines.expense_type,
         document_lines.vat_code,
         document_lines.label,
-        document_lines.sections
+        sections_of_combinations.sections
     from document_lines
     inner join new_numbers on document_lines.rowid = new_numbers.line_id
+    left join sections_of_combinations
+        on document_lines.combination = sections_of_combinations.combination
 ),
 
 reversed_lines as (

@@ -49,7 +49,7 @@ def post_documents(session: Session, verify_lines: Callable[[list[int]], None], 
     for lines, journal in (("report_lines", "expense_report"), ("advance_lines", "advance")):
         session.view(lines, (HERE / "journals" / f"{journal}.sql").read_text(encoding="utf-8"))
     session.run(HERE / "document_lines.sql")
-    session.drop("report_lines", "advance_lines", "recoverable_amounts", "charge_shares", "sections_of_combinations")
+    session.drop("report_lines", "advance_lines", "recoverable_amounts", "charge_shares")
     session.run(HERE / "entity_changes.sql")
     session.drop("expense_amounts")
     session.run(HERE / "posted_documents.sql")
@@ -61,24 +61,28 @@ def post_documents(session: Session, verify_lines: Callable[[list[int]], None], 
     session.add(HERE / "imputation_lines.sql", "document_lines")
     session.run(HERE / "entries.sql")
     session.run(HERE / "lines.sql")
-    session.drop("document_lines")
+    session.drop("document_lines", "sections_of_combinations")
 
 
 def sections_as_one(session: Session, axes: Sequence[str]) -> None:
-    """Makes the type sections_by_axis, a field an axis, and the macro sections_text; then sections_of_combinations.
+    """Makes the type sections_by_axis, a field an axis, and sections_of_combinations: a row a combination of sections.
 
     axes: every axis that a line of the run can bear, as `axis_<axis>`. What a line bears is one column with a field an
     axis: an axis is named where sections come in and where they go out, and nowhere in between.
     """
     fields = ", ".join(f"{identifier(axis)} varchar" for axis in axes) or "none varchar"
     session.con.execute(f"create type sections_by_axis as struct({fields})")
-    # In force in the digests of documents: 'axis=section' of each axis that is borne, by name.
-    texts = "".join(f", '{axis[5:]}=' || sections.{identifier(axis)}" for axis in axes) or ", null"
-    session.con.execute(f"create macro sections_text(sections) as concat_ws(chr(30){texts})")
     borne = ", ".join(f"'{axis}': max(if(axis = '{axis[5:]}', section, null))" for axis in axes) or "'none': null"
+    # In force in the digests of documents: 'axis=section' of each axis that is borne, by name.
+    said = "".join(f", '{axis[5:]}=' || sections.{identifier(axis)}" for axis in axes) or ", null"
     session.create(
         "sections_of_combinations",
-        f"select combination, {{{borne}}}::sections_by_axis as sections from borne_sections group by combination",
+        f"""
+        with borne as (
+            select combination, {{{borne}}}::sections_by_axis as sections from borne_sections group by combination
+        )
+        select *, concat_ws(chr(30){said}) as said from borne
+        """,
     )
 
 
