@@ -40,7 +40,12 @@ _SHARE_OF_MACHINE, _MOST = 4, 5 << 30
 _SHARE_OF_LIMIT = 2
 #: rows below which a part costs more than it brings; parts for each worker, so that none waits long for the last one
 _FEWEST_ROWS, _PARTS_A_WORKER = 50_000, 4
-_UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+_UNITS = {
+    **{f"{letter}{rest}": 1000**power for power, letter in enumerate("kmgt", start=1) for rest in ("", "b")},
+    **{f"{letter}ib": 1024**power for power, letter in enumerate("kmgt", start=1)},
+}
+#: returns without an order are told apart by what is wrong with them alone, whoever they name (return_fates.sql)
+_RETURN_PART = "if(payment_order is null, 0, employee_part(employee))"
 
 
 def row_count(batch: Mapping[str, RawTable]) -> int:
@@ -104,7 +109,8 @@ def cut(
     session.run(HERE / "document_parts.sql")
     session.view(
         "return_keys",
-        f"select {row_key(RETURNS)} as row_key, employee_part(employee) as part from rows_of_{RETURNS.table}",
+        f"select payment_order as document, {row_key(RETURNS)} as row_key, {_RETURN_PART} as part "
+        f"from rows_of_{RETURNS.table}",
     )
     session.run(HERE / "finding_parts.sql")
     rows = {movement.table: _shared_out(session, place, movement, count) for movement in ALL_TABLES}
@@ -142,7 +148,7 @@ def _shared_out(session: Session, place: Place, movement: Movement, count: int) 
     if movement.document_kind == "payment_order":
         return [[save(session, place, f"select * from {rows}")]] * count
     if movement is RETURNS:
-        return by_part(session, place, f"select *, employee_part(employee) as part from {rows}", count)
+        return by_part(session, place, f"select *, {_RETURN_PART} as part from {rows}", count)
     return by_part(
         session,
         place,

@@ -21,10 +21,11 @@ advance_parts as (
 
 return_parts as (
     select
+        document,
         row_key,
         any_value(part) as part
     from return_keys
-    group by row_key
+    group by document, row_key
 )
 
 select
@@ -40,4 +41,6 @@ select
 from stored_findings
 left join report_parts on stored_findings.document = report_parts.document
 left join advance_parts on stored_findings.document = advance_parts.document
-left join return_parts on stored_findings.row_key = return_parts.row_key
+left join return_parts
+    on stored_findings.row_key = return_parts.row_key
+        and stored_findings.document is not distinct from return_parts.document

@@ -109,6 +109,30 @@ def test_what_ties_parts_together_is_known_to_each(tmp_path: Path) -> None:
     assert told(tmp_path / "two", 2) == whole
 
 
+def sent_back(payment_order: str, employee: str, returned_on: str = "2026-02-10") -> dict[str, str]:
+    return {"payment_order": payment_order, "employee": employee, "returned_on": returned_on, "reason": ""}
+
+
+#: E1 and E4 are of different parts where there are two
+@pytest.mark.parametrize(
+    "batches",
+    [
+        # Without an order, what is wrong with a return tells it apart: one employee's replaces another's.
+        [[sent_back("", "E1", "soon"), sent_back("", "E4", "soon")], [sent_back("", "E4", "soon")]],
+        # The keys of two returns look alike.
+        [[sent_back("A|B", "C"), sent_back("A", "B|C")], [sent_back("A", "B|C")]],
+    ],
+)
+def test_returns_that_are_alike_are_told_apart_in_parts_too(
+    batches: list[list[dict[str, str]]], tmp_path: Path
+) -> None:
+    whole, cut = (
+        [ledger.run(payment_returns=batch, options=("--parts", parts)) for batch in batches]
+        for ledger, parts in ((Ledger(tmp_path / "whole"), "1"), (Ledger(tmp_path / "cut"), "2"))
+    )
+    assert cut == whole
+
+
 class Restless:
     """Takes every task twice, as an engine does whose worker was thought dead and was not."""
 
@@ -201,7 +225,8 @@ def test_parts_are_as_many_as_memory_and_workers_ask_for(rows: int, memory: int,
 
 
 @pytest.mark.parametrize(
-    ("text", "amount"), [("2GB", 2 * 10**9), ("1.5 GiB", 3 << 29), ("512mb", 512 * 10**6), ("1TiB", 1 << 40)]
+    ("text", "amount"),
+    [("2GB", 2 * 10**9), ("1.5 GiB", 3 << 29), ("512mb", 512 * 10**6), ("1TiB", 1 << 40), ("3g", 3 * 10**9)],
 )
 def test_an_amount_of_memory_is_what_duckdb_takes_it_for(text: str, amount: int) -> None:
     assert memory_bytes(text) == amount
