@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 #: how many findings are shown, so that a bad batch does not flood the screen
 _SHOWN = 20
 
-STEPS = ("read", "stage", "judge", "post", "pay", "number", "record", "commit")
+STEPS = ("read", "stage", "judge", "post", "pay", "record", "number", "commit")
+#: the steps that a run in parts takes for each part, with those of STEPS between which they are
+_OF_PARTS = {"post": ("stage", "number"), "write": ("number", "commit")}
 
 
 @contextmanager
@@ -52,9 +54,19 @@ def progress(title: str, *, quiet: bool = False) -> Iterator[Callable[[str], Non
             task = bar.add_task(title, total=len(STEPS))
 
             def show(step: str) -> None:
-                bar.update(task, description=f"{title}: {step}", completed=STEPS.index(step))
+                bar.update(task, description=f"{title}: {step}", completed=_reached(step))
 
             yield show
+
+
+def _reached(step: str) -> float | None:
+    """How many of STEPS are done where a step begins, or ends for a part; None where that says nothing of it."""
+    name, _, said = step.partition(", part ")
+    part, _, parts = said.partition(" of ")
+    if name in _OF_PARTS and parts:
+        first, last = (STEPS.index(one) for one in _OF_PARTS[name])
+        return first + (last - first) * int(part) / int(parts)
+    return STEPS.index(step) if step in STEPS else None
 
 
 def money(amount: Decimal, currency: str = "") -> str:

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from pipeline import run as pipeline_run
+from pipeline import screen
 from pipeline.errors import RunError, UsageError
 from pipeline.ledger.store import Store
 from pipeline.partition import taken
@@ -161,6 +162,18 @@ def test_a_part_that_is_taken_twice_counts_once(tmp_path: Path, monkeypatch: pyt
 def left_over(store: Path) -> list[Path]:
     """The files that parts hand on to one another."""
     return list(store.glob("kind=_work/*"))
+
+
+def test_a_terminal_shows_how_far_a_run_in_parts_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reference, batch = small(tmp_path)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with screen.progress("run") as step:
+        pipeline_run.run(reference, batch, tmp_path / "store", on=ON, parts=2, progress=step)
+    assert "run: " in capsys.readouterr().err
+    steps = ["read", "cut", "post, part 1 of 2", "post, part 2 of 2", "number", "write, part 2 of 2", "commit"]
+    assert [screen._reached(step) for step in steps] == [0, None, 3.5, 6, 6, 7, 7]
 
 
 def test_parts_that_memory_does_not_hold_are_made_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
