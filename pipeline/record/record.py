@@ -54,7 +54,8 @@ def record(session: Session, number: int, on: date) -> None:
     session.run(HERE / "row_outcomes.sql")
     quarantined = session.query("select distinct table_name from row_outcomes where outcome = 'quarantined'")
     waiting = [one for one in ALL_TABLES if one.table in set(quarantined["table_name"])] or ALL_TABLES[:1]
-    session.create("waiting_keys", " union all ".join(_waiting_keys(movement) for movement in waiting))
+    # Each key once, whatever number of rows has it: each finding stays open once.
+    session.create("waiting_keys", " union ".join(_waiting_keys(movement) for movement in waiting))
     session.run(HERE / "findings_made.sql")
     session.run(HERE / "findings_after.sql", run=number)
     for kind in _UNNUMBERED_FILES:
@@ -144,7 +145,7 @@ def _record_entry_lines(session: Session, number: int) -> None:
 def _waiting_keys(movement: Movement) -> str:
     version = "staged.version" if movement.has_version else "null::integer"
     return f"""
-        select '{movement.table}' as table_name,
+        select distinct '{movement.table}' as table_name,
             staged.{identifier(movement.document)} as document, {version} as version,
             {row_key(movement)} as row_key, outcomes.waiting_fate as fate
         from staged_{movement.table} as staged
