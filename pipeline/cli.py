@@ -82,7 +82,13 @@ class Command(click.Command):
         about = {told: str(ctx.params[name]) for name, told in _TOLD.items() if ctx.params.get(name) is not None}
         logs.bind(command=ctx.command_path.partition(" ")[2], **about)
         logs.log().info("started")
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except RuntimeError as error:
+            # DuckDB's word for a Ctrl-C that comes while it is at work.
+            if str(error) == "Query interrupted":
+                raise KeyboardInterrupt from None
+            raise
 
 
 class Group(click.Group):

@@ -11,20 +11,20 @@ import duckdb
 from pipeline.errors import RunError
 from pipeline.ledger.reading import rows_of_files
 from pipeline.partition.cut import by_part, cut
-from pipeline.partition.part import FOLDER, ToNumber, number_part, post_part, rows_of_pieces
+from pipeline.partition.part import FOLDER, Part, ToNumber, number_part, post_part, rows_of_pieces
 from pipeline.post.post import give_numbers
 from pipeline.record.record import SNAPSHOTS, SUMMED, record_sums, validate_segments
 from pipeline.steps import attach, rows_recorded, sums_held
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import date
 
     import polars as pl
 
     from pipeline.ledger.store import Writer, Written
     from pipeline.partition.engines import Engine
-    from pipeline.partition.part import Part, Posted
+    from pipeline.partition.part import Posted
     from pipeline.sql import Session
     from pipeline.tables import RawTable
 
@@ -60,13 +60,14 @@ def take_in_parts(
     for smaller in range(_SMALLER + 1):
         parts_count = count * 2**smaller
         progress("cut" if not smaller else f"cut anew, into {parts_count} parts: memory does not hold these")
-        with _cleared_away(writer):
+        with _cleared_away(writer) as handed_on:
             parts = [
                 replace(part, memory_limit=memory_limit, threads=threads)
                 for part in cut(session, writer.store.place, batch, known, count=parts_count, run=number, on=on)
             ]
+            handed_on.update(_names(parts))
             try:
-                return _taken(session, writer, parts, engine, number=number, on=on, progress=progress)
+                return _taken(session, writer, parts, engine, handed_on, number=number, on=on, progress=progress)
             except duckdb.OutOfMemoryException:
                 continue
     raise RunError(
@@ -81,6 +82,7 @@ def _taken(
     writer: Writer,
     parts: list[Part],
     engine: Engine,
+    handed_on: set[str],
     *,
     number: int,
     on: date,
@@ -91,6 +93,7 @@ def _taken(
     posted: list[Posted] = []
     for one in engine.each(post_part, parts):
         posted.append(one)
+        handed_on.update(_names([one]))
         written += one.written
         progress(f"post, part {len(posted)} of {len(parts)}")
     for table in posted[0].told:
@@ -98,6 +101,7 @@ def _taken(
     progress("number")
     give_numbers(session)
     numbers = by_part(session, place, "select part, entry_id, entry_number from entry_numbers", len(parts))
+    handed_on.update(piece.name for pieces in numbers for piece in pieces)
     to_number = [ToNumber(one.part, one.kept, numbers[one.part.part]) for one in posted]
     to_number.sort(key=lambda one: -one.part.size)
     for count, segments in enumerate(engine.each(number_part, to_number), start=1):
@@ -120,10 +124,27 @@ def _taken(
 
 
 @contextmanager
-def _cleared_away(writer: Writer) -> Iterator[None]:
-    """Removes what parts have handed on, once all of it was read or nobody will."""
+def _cleared_away(writer: Writer) -> Iterator[set[str]]:
+    """Removes what parts have handed on, once all of it was read or nobody will.
+
+    Gives the set of its names, to be filled. Where a lock keeps other writers out, what nobody was told of goes too;
+    elsewhere it may be another run's, and is left to the sweep.
+    """
+    names: set[str] = set()
     try:
-        yield
+        yield names
     finally:
         place = writer.store.place
-        place.remove([name for name in place.sizes() if name.startswith(f"{FOLDER}/")])
+        found = place.sizes() if place.has_lock else ()
+        place.remove(names.union(name for name in found if name.startswith(f"{FOLDER}/")))
+
+
+def _names(tasks: Iterable[Part | Posted]) -> Iterator[str]:
+    """The names of the pieces that parts, or what came of them, speak of."""
+    for one in tasks:
+        tables = (
+            [one.rows, one.reference, {"findings": one.findings, "gathered": one.gathered}]
+            if isinstance(one, Part)
+            else [one.kept, one.told]
+        )
+        yield from (piece.name for table in tables for pieces in table.values() for piece in pieces)

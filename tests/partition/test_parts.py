@@ -13,6 +13,7 @@ import pytest
 from pipeline import run as pipeline_run
 from pipeline import screen
 from pipeline.errors import RunError, UsageError
+from pipeline.ledger.disk import Disk
 from pipeline.ledger.store import Store
 from pipeline.partition import taken
 from pipeline.partition.cut import memory_bytes, parts_for
@@ -162,6 +163,35 @@ def test_a_part_that_is_taken_twice_counts_once(tmp_path: Path, monkeypatch: pyt
 def left_over(store: Path) -> list[Path]:
     """The files that parts hand on to one another."""
     return list(store.glob("kind=_work/*"))
+
+
+def test_where_no_lock_keeps_others_out_what_another_run_hands_on_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Disk, "has_lock", False)
+    store = tmp_path / "store"
+
+    def step(said: str) -> None:
+        if said == "number":
+            (store / "kind=_work" / "anothers.parquet").write_bytes(b"PAR1")
+
+    reference, batch = small(tmp_path)
+    pipeline_run.run(reference, batch, store, on=ON, parts=2, progress=step)
+    assert [path.name for path in left_over(store)] == ["anothers.parquet"]
+
+
+def test_ctrl_c_while_a_statement_is_at_work_ends_a_run_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(*_: Any, **__: Any) -> None:
+        message = "Query interrupted"  # as DuckDB says where Python would raise KeyboardInterrupt
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(taken, "cut", cut)
+    ledger = Ledger(tmp_path)
+    told = ledger.run(expense_reports=[report()], expenses=[expense()], options=("--parts", "2"), expect=(1,))
+    assert told["error"] == "Aborted!\n"
+    assert Store.open(ledger.store, create=True).run == 0
 
 
 def test_a_terminal_shows_how_far_a_run_in_parts_is(
