@@ -10,6 +10,7 @@ import logging
 import os
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from pathlib import Path
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -26,6 +27,8 @@ _STARTS = 10
 _LOOK, _ALONE = 5, 120
 _LOGGERS = ("asyncio", "distributed", "distributed.client", "distributed.core", "distributed.nanny")
 _MEND = "the ledger is as it was: give the command again"
+#: where Linux says what a container may take, by its control groups of today and of before
+_CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 Task = TypeVar("Task")
 Done = TypeVar("Done")
@@ -168,8 +171,14 @@ def remote(address: str) -> Iterator[Cluster]:
 
 
 def machine_memory() -> int:
-    """The memory of this machine, in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """The memory of this machine, or of the container that this process is in, in bytes."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in _CONTAINER_LIMITS:
+        try:
+            found.append(int(path.read_text()))
+        except (OSError, ValueError):  # no container, or one that sets no limit: `max`
+            continue
+    return min(found)
 
 
 def _library() -> Any:

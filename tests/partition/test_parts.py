@@ -15,7 +15,7 @@ from pipeline import screen
 from pipeline.errors import RunError, UsageError
 from pipeline.ledger.disk import Disk
 from pipeline.ledger.store import Store
-from pipeline.partition import taken
+from pipeline.partition import engines, taken
 from pipeline.partition.cut import memory_bytes, parts_for
 from pipeline.partition.part import Part, Posted, post_part
 from tests.properties.companies import Company, company, write
@@ -286,3 +286,12 @@ def test_a_worker_of_another_version_is_named(tmp_path: Path, monkeypatch: pytes
         UsageError, match=r"a worker of the cluster has lettrage .*, and the run is of lettrage 0\.0\.1"
     ):
         pipeline_run.run(reference, batch, tmp_path / "store", on=ON, parts=2)
+
+
+def test_the_memory_of_a_container_is_what_it_may_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(engines, "_CONTAINER_LIMITS", (tmp_path / "not there", limit))
+    limit.write_text("max\n")
+    machine = engines.machine_memory()
+    limit.write_text(f"{1 << 30}\n")
+    assert machine > engines.machine_memory() == memory_bytes("100%") == 1 << 30
