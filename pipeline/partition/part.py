@@ -117,7 +117,7 @@ def macros(count: int, *, has_gathered: bool) -> list[str]:
     first = "employee is null" + (" or employee in (select employee from gathered_employees)" if has_gathered else "")
     return [
         f"create or replace temp macro {name}({name[:-5]}) as "
-        f"(case when {is_first} then 0 else (md5_number_lower({name[:-5]}) % {count})::integer end)"
+        f"(case when {is_first} then 0 else (md5_lower({name[:-5]}) % {count})::integer end)"
         for name, is_first in (("employee_part", first), ("document_part", "document is null"))
     ]
 
