@@ -77,11 +77,17 @@ class Cluster:
         distributed = _library()
         futures = [self._client.submit(take, task, pure=False, priority=-number) for number, task in enumerate(tasks)]
         done: Queue[Any] = Queue()
+        failed: BaseException | None = None
         try:
             for future in futures:
                 future.add_done_callback(done.put)
             for _ in futures:
-                yield self._first(done).result()
+                one = self._first(done)
+                # A worker's disk may be full, say: that is no word of the scheduler.
+                failed = one.exception() if one.status == "error" else None
+                if failed is not None and not isinstance(failed, distributed.scheduler.KilledWorker):
+                    break
+                yield one.result()
         except distributed.scheduler.KilledWorker:
             raise RunError(
                 f"workers of the cluster died {_DEATHS} times over a part of this run",
@@ -95,6 +101,8 @@ class Cluster:
         finally:
             for future in futures:
                 future.release()
+        if failed is not None:
+            raise failed
 
     def _first(self, done: Queue[Any]) -> Any:
         """The next task that is done. Raises: RunError where there is nobody who could do one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -137,6 +138,17 @@ def test_a_part_of_which_workers_die_again_and_again_ends_the_run(monkeypatch: p
     monkeypatch.setattr(engines, "_DEATHS", 1)
     with engines.local(1) as cluster, pytest.raises(RunError, match="workers of the cluster died"):
         list(cluster.each(die, [None]))
+
+
+def fill_the_disk(_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_what_a_task_raises_is_not_taken_for_the_death_of_the_scheduler() -> None:
+    with engines.local(1) as cluster:
+        with pytest.raises(OSError, match="No space left on device"):
+            list(cluster.each(fill_the_disk, [None, None]))
+        assert list(cluster.each(str, [1])) == ["1"]
 
 
 def test_a_cluster_that_somebody_started_takes_a_run(sample: Path, whole: RunResult, tmp_path: Path) -> None:
