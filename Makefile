@@ -31,10 +31,11 @@ help: ## List what make can do
 .PHONY: install
 install: $(STAMP) ## Set up .venv with the locked versions (does nothing while the lock is the same)
 
+# The lock names all there is: pip has nothing to resolve, and a newer release of an extra does not confuse it.
 $(STAMP): $(LOCK) pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed: make install PYTHON=/path/to/python" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r $(LOCK)
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r $(LOCK)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -84,7 +85,7 @@ airflow: $(AIRFLOW)/.installed ## Set up .venv-airflow, with which the example D
 
 $(AIRFLOW)/.installed: requirements/airflow.txt
 	test -x $(AIRFLOW)/bin/python || $(PYTHON) -m venv $(AIRFLOW)
-	$(AIRFLOW)/bin/python -m pip install --quiet --require-hashes -r $<
+	$(AIRFLOW)/bin/python -m pip install --quiet --require-hashes --no-deps -r $<
 	@touch $@
 
 .PHONY: test-airflow
