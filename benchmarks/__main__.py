@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=None, help="a directory to keep data and ledgers in")
     parser.add_argument("--parts", type=_parts, default=list(PARTS), help=f"of {','.join(PARTS)}")
     parser.add_argument("--days", type=int, default=compaction.DAYS, help="runs of the ledger that is compacted")
-    parser.add_argument("--only", default="", help="only cases with this text in their name, and their limits")
+    parser.add_argument("--only", default="", help="only cases with one of these texts in their name, and their limits")
     parser.add_argument("--results", type=Path, default=report.RESULTS, help="where the report goes")
     parser.add_argument("--prepare", action="store_true", help="make the data in --work, measure nothing")
     given = parser.parse_args()
