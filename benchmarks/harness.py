@@ -97,8 +97,9 @@ def total(costs: list[Cost]) -> Cost:
 def measured(part: Part, rounds: int, said: Callable[[str], None], *, only: str = "") -> dict[str, Any]:
     """Runs the cases of a part in turn, round after round, so that what disturbs the machine falls on all of them.
 
-    only: cases whose name holds one of these texts, with commas between them, and the limits of those. said: is told what is under way. Returns the part
-    as the report has it; a case that fails is among the skipped ones from then on, with what it said.
+    only: cases whose name holds one of these texts, with commas between them, and the limits of those. said: is told
+    what is under way. Returns the part as the report has it; a case that fails is among the skipped ones from then on,
+    with what it said.
     """
     wanted = only.split(",")
     chosen = [case for case in part.cases if any(text in case.name for text in wanted)]
