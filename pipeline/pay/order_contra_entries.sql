@@ -1,5 +1,5 @@
 -- The contra-entries of cancelled orders: one row per payment entry taken back.
--- In: cancelled_payments, old_entries, legal_entities, next_entry_id. Out: rows of entries. Spec: section 6.
+-- In: cancelled_payments, old_entries, legal_entities. Out: rows of entries. Spec: section 6.
 with
 
 keys as (

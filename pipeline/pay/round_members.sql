@@ -1,5 +1,5 @@
 -- The lines that this turn letters together: one row per line, the payments' own among them.
--- In: round_eligible, new_letterings, entries, lines. Out: rows of members. Spec: section 5.
+-- In: round_eligible, active_orders, new_letterings, entries, lines. Out: rows of members. Spec: section 5.
 with
 
 open_members as (

@@ -1,6 +1,6 @@
 -- The stored entries that this run takes back, or may by a return: one row per entry with an employee.
 -- stage: 0 by a document, 1 by a cancelled order, 2 perhaps by a return of payments.
--- In: contra_lines, cancelled_payments, returned_payments. Out: touched_entries. Spec: section 5.
+-- In: contra_lines, cancelled_payments, returnable_payments. Out: touched_entries. Spec: section 5.
 with
 
 document_entries as (

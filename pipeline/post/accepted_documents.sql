@@ -1,7 +1,7 @@
 -- The documents that pass: one row per document that is judged and has no finding; document_id is this run's own.
 -- own_auxiliary: what an account's {auxiliary} stands for.
 -- In: judged_expense_reports, judged_advances, judged_payment_orders, quarantined_documents, known_documents,
---     special_employees. Out: accepted_documents. Spec: section 4, "Event date".
+--     special_employees, employees. Out: accepted_documents. Spec: section 4, "Event date".
 with
 
 documents as (

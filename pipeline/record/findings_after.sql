@@ -1,5 +1,5 @@
 -- Every finding that was open before the run or that it made, as it stands after it: one row per finding.
--- In: findings_made, stored_findings, row_fates, return_fates, document_rows, waiting_keys, active_orders, left_out.
+-- In: findings_made, stored_findings, waiting_keys, active_orders, left_out.
 -- Out: findings_after; resolved_run is null where the finding stays open. Spec: section 3.
 with
 

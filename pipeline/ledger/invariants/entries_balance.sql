@@ -1,5 +1,5 @@
 -- Entries whose debits and credits differ, or that mix currencies, dates or documents: one row per entry.
--- In: entry_lines. Out: violations. Spec: section 8.
+-- In: stored_entry_lines. Out: violations. Spec: section 8.
 select
     legal_entity,
     journal_code,

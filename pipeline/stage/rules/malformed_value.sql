@@ -1,5 +1,6 @@
 -- A cell that its column cannot hold, or that the cells beside it rule out.
--- In: malformed_cells, placed_expenses, matched_expense_taxes and the judged tables. Out: findings.
+-- In: malformed_cells, placed_expenses, matched_expense_taxes, judged_expense_reports, judged_advances,
+--     judged_payment_orders, judged_payment_exclusions, legal_entities, currencies. Out: findings.
 -- Spec: section 3; section 2, "Precision".
 with
 

@@ -1,5 +1,5 @@
 -- Expenses in a foreign currency without an exchange rate.
--- In: placed_expenses. Out: findings. Spec: sections 2 and 3.
+-- In: placed_expenses, judged_expenses. Out: findings. Spec: sections 2 and 3.
 select
     'expenses' as table_name,
     placed_expenses.row_id,

@@ -1,6 +1,7 @@
 -- Documents for which the chart has no account of a role that they may come to need.
 -- In: account_needs, accounts, placed_expenses, attached_expense_taxes, vat_codes, judged_expense_reports,
---     accountable_advances, special_employees. Out: findings. Spec: section 3, `no_account`; section 4, "Accounts".
+--     accountable_advances, special_employees, legal_entities. Out: findings.
+-- Spec: section 3, `no_account`; section 4, "Accounts".
 with
 
 -- Few, if any: whose needs they are is looked for where there is one.

@@ -4,8 +4,13 @@
 -- Out: findings. Spec: section 3, `no_journal`.
 with
 
-report_journals (is_personal, journal) as (
-    values (true, 'expense_report'), (true, 'advance_imputation'), (false, 'company_paid')
+report_journals as (
+    select
+        journals_of_reports.is_personal,
+        journals_of_reports.journal
+    from (
+        values (true, 'expense_report'), (true, 'advance_imputation'), (false, 'company_paid')
+    ) as journals_of_reports (is_personal, journal)
 ),
 
 entities as (
