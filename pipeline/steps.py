@@ -117,8 +117,10 @@ def sums_held() -> Iterator[None]:
     try:
         yield
     except (duckdb.ConversionException, duckdb.OutOfRangeException) as error:
+        # Which expression was to be cast says nothing to a person.
+        said = str(error).splitlines()[0].partition(" when casting")[0]
         raise RunError(
-            f"amounts add up to more than a table can hold, 14 digits before the point ({str(error).splitlines()[0]})",
+            f"amounts add up to more than a table can hold, 14 digits before the point ({said})",
             where="run",
             mend="look for an amount with too many digits in the batch; nothing was written",
         ) from None

@@ -41,5 +41,7 @@ def test_a_total_that_no_table_can_hold_fails_the_run_in_words(tmp_path: Path) -
         expect=(1,),
     )
     assert "add up to more than a table can hold" in told["error"]
+    assert "199999999999999.98" in told["error"]
+    assert "sum(" not in told["error"]
     company.run(expense_reports=[report("R1")], expenses=[expense("R1")], expect=(0,))
     assert company.table("runs")["run"].max() == 1
