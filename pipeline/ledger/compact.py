@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.ledger import chain
 from pipeline.ledger.reading import rows_of_files
+from pipeline.ledger.store import ROW_GROUP
 from pipeline.sql import Session, identifier
 from schemas import STORED
 from schemas.table import key
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 LARGE = 32 * 1024 * 1024
 #: fewer small segments than this are not worth a commit
 WORTH = 4
-#: rows of a row group: those of the kinds in which a run looks single rows up are small, so that it opens few rows
-_ROW_GROUP = 122_880
+#: rows of a row group of the kinds in which a run looks single rows up: small, so that it opens few rows
 _SMALL_ROW_GROUP = 20_480
 _LOOKED_UP = {"documents", "expense_entities", "payments", "lettering_lines", "letterings", "employee_state"}
 #: kinds of which the rows of one run are read together: theirs stay together
@@ -93,6 +93,6 @@ def _merge(session: Session, writer: Writer, kind: str, group: list[Segment]) ->
         kind,
         session.con.sql(f"select * from ({rows}) order by {by}"),
         runs=(min(one.first for one in group), max(one.last for one in group)),
-        row_group=_SMALL_ROW_GROUP if kind in _LOOKED_UP else _ROW_GROUP,
+        row_group=_SMALL_ROW_GROUP if kind in _LOOKED_UP else ROW_GROUP,
     )
     writer.retire(group)

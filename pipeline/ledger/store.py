@@ -51,7 +51,8 @@ _CONFIGURATION = {
     "delta.checkpointInterval": "1000000000",
     _FORMAT_KEY: str(FORMAT),
 }
-_ROW_GROUP = 122_880
+#: rows of a row group
+ROW_GROUP = 122_880
 _MEND_WRITE = "make room or mend its rights, then give the command again: the ledger is as it was"
 _MEND_TYPE = "use the version of lettrage that wrote it: the ledger is as it was"
 _MEND_READ = "restore the store from a back-up: this ledger cannot be read whole"
@@ -288,7 +289,7 @@ class Writer:
         data: duckdb.DuckDBPyRelation | pl.DataFrame,
         *,
         runs: tuple[int, int] | None = None,
-        row_group: int = _ROW_GROUP,
+        row_group: int = ROW_GROUP,
     ) -> int:
         """Writes rows of a kind in the order in which they come; returns how many. No rows make no segment.
 
@@ -590,7 +591,7 @@ def write_segment(
     data: duckdb.DuckDBPyRelation | pl.DataFrame,
     *,
     runs: tuple[int, int],
-    row_group: int = _ROW_GROUP,
+    row_group: int = ROW_GROUP,
     taken: Collection[str] = (),
 ) -> Written | None:
     """Writes rows of a kind to a place, in the order in which they come; None where there are none.

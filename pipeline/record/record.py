@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pyarrow.parquet as pq
 
+from pipeline.ledger.store import ROW_GROUP
 from pipeline.sql import identifier
 from pipeline.stage.stage import ALL_TABLES, row_key, waiting_rows
 from schemas import STORED
@@ -44,8 +45,8 @@ SUMMED = ("balances", "runs", "series")
 #: what those are made of
 SHARES = ("account_sums", "entry_sums", "row_counts", "row_sums")
 
-#: how many rows are checked against their model at a time, so that memory stays bounded: two row groups of DuckDB's
-_SLICE = 245_760
+#: how many rows are checked against their model at a time, so that memory stays bounded
+_SLICE = 2 * ROW_GROUP
 
 
 def record(session: Session, number: int, on: date) -> None:

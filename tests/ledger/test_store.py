@@ -15,6 +15,7 @@ from typing import cast
 import duckdb
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
@@ -77,6 +78,39 @@ def test_runs_add_up(tmp_path: Path) -> None:
 def test_rows_of_none_make_no_segment(tmp_path: Path) -> None:
     add(tmp_path, 1, lines=[1], marks=[])
     assert {name.split("/")[0] for name in segments(tmp_path)} == {"kind=lines"}
+
+
+def test_rows_of_a_query_are_written_as_other_tools_read_them_and_can_skip_them(tmp_path: Path) -> None:
+    query = """
+        select i::bigint as number, i::integer as small, i::decimal(18, 4) as amount, i::decimal(6, 3) as rate,
+            timestamp '2026-01-02 03:04:05.678901' as at, date '2026-01-01' + i::integer as day, i > 3 as late,
+            (['a', 'b', 'c'])[1 + i // 2]::few_values as few, if(i = 0, null, 'd')::few_values as other
+        from range(6) as rows (i) order by i
+    """
+    with duckdb.connect(":memory:") as connection, Store.open(tmp_path, create=True).writing() as writer:
+        connection.execute("create type few_values as enum ('a', 'b', 'c', 'd')")
+        writer.write("lines", connection.sql(query), row_group=2)
+        with pq.ParquetFile(writer.written("lines")[0]) as segment:
+            columns = {field.name: str(field.type) for field in segment.schema_arrow}
+            groups = [segment.metadata.row_group(number) for number in range(segment.num_row_groups)]
+    assert columns == {
+        "number": "int64",
+        "small": "int32",
+        "amount": "decimal128(18, 4)",
+        "rate": "decimal128(6, 3)",
+        "at": "timestamp[us]",
+        "day": "date32[day]",
+        "late": "bool",
+        "few": "string",
+        "other": "string",
+    }
+    assert [group.num_rows for group in groups] == [2, 2, 2]
+    assert {group.column(0).compression for group in groups} == {"ZSTD"}
+    for place, expected in ((0, [(0, 1), (2, 3), (4, 5)]), (7, [("a", "a"), ("b", "b"), ("c", "c")])):
+        statistics = [group.column(place).statistics for group in groups]
+        assert [(one.min, one.max) for one in statistics] == expected
+    assert {group.column(2).physical_type for group in groups} == {"INT64"}
+    assert [group.column(8).statistics.null_count for group in groups] == [1, 0, 0]
 
 
 def test_memory_that_ends_while_rows_are_written_is_told_from_a_disk_that_does(tmp_path: Path) -> None:
