@@ -66,7 +66,7 @@ def test_a_run_tells_its_steps_what_it_committed_and_how_it_ended(company: Compa
     told, ran = events(result), json.loads(result.stdout)
     assert [(one["event"], one.get("step")) for one in told] == [
         ("started", None),
-        *(("step done", step) for step in ("read", "stage", "judge", "post", "pay", "number", "record")),
+        *(("step done", step) for step in ("read", "stage", "judge", "post", "pay", "record", "number")),
         ("committed", "commit"),
         ("step done", "commit"),
         ("finished", None),
@@ -103,7 +103,7 @@ def test_text_mode_is_as_it_was(company: Company) -> None:
     arguments = run_arguments(company, expense_reports=[report()], expenses=[expense()])
     ran = CliRunner().invoke(main, arguments)
     assert ran.stderr == "".join(
-        f"run: {step}\n" for step in ("read", "stage", "judge", "post", "pay", "number", "record", "commit")
+        f"run: {step}\n" for step in ("read", "stage", "judge", "post", "pay", "record", "number", "commit")
     )
     failed = CliRunner().invoke(main, ["status", "--store", str(company.directory / "no")])
     assert (
