@@ -48,7 +48,8 @@ def dask_cluster(folder: Path, workers: int, memory: str = "2GB") -> Iterator[Da
         address = str(_read(found, scheduler)["address"])
         options = ("--host", "127.0.0.1", "--nthreads", "1", "--nworkers", "1", "--memory-limit", memory)
         started = [begin("dask_worker", *options) for _ in range(workers)]
-        _wait_for_workers(address, workers)
+        if workers:
+            _wait_for_workers(address, workers)
         yield DaskCluster(address, scheduler, started)
     finally:
         for process in reversed(begun):
