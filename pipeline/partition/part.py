@@ -33,7 +33,16 @@ if TYPE_CHECKING:
 #: where the files are that parts hand on to one another; the store's sweep takes what a killed run left there
 FOLDER = "kind=_work"
 #: what a part keeps until its entries have their numbers
-_KEPT = ("entries", "lines", "old_entries", "open_lines", "stored_open", "new_members", "payments_now")
+_KEPT = (
+    "entries",
+    "lines",
+    "sections_of_combinations",
+    "old_entries",
+    "open_lines",
+    "stored_open",
+    "new_members",
+    "payments_now",
+)
 #: what the run needs of a part before it can number
 _TOLD = ("entries_to_number", *SHARES)
 #: what all parts judge, and part 0 alone records: the rows of orders

@@ -14,7 +14,7 @@ select
     null::varchar as expense_type,
     null::varchar as vat_code,
     cancelled_payments.label,
-    null::sections_by_axis as sections
+    null::integer as combination
 from cancelled_payments
 inner join entries
     on entries.reversal

@@ -14,7 +14,7 @@ select
     null::varchar as expense_type,
     null::varchar as vat_code,
     payment_lines.label,
-    null::sections_by_axis as sections
+    null::integer as combination
 from round_returns
 inner join entries on entries.reversal and round_returns.entry_id = entries.reverses_entry_id
 inner join payment_lines on round_returns.entry_id = payment_lines.entry_id

@@ -14,7 +14,7 @@ select
     null::varchar as expense_type,
     null::varchar as vat_code,
     round_drafts.payment_order || coalesce(' ' || employees.name, '') as label,
-    null::sections_by_axis as sections
+    null::integer as combination
 from round_drafts
 inner join entries
     on entries.document_kind = 'payment_order'

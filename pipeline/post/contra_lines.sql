@@ -39,7 +39,7 @@ select
     stored_lines.expense_type,
     stored_lines.vat_code,
     stored_lines.label,
-    stored_lines.sections
+    stored_lines.combination
 from changed_documents
 inner join stored_lines
     on changed_documents.document_kind = stored_lines.document_kind

@@ -1,5 +1,6 @@
 -- The lines of the documents' entries, numbered: one row per line.
--- In: document_lines, contra_lines, sections_of_combinations, entries. Out: lines.
+-- combination: of the sections that it bears.
+-- In: document_lines, contra_lines, entries. Out: lines.
 -- Spec: section 4, "Numbering" (lines within an entry).
 with
 
@@ -37,11 +38,9 @@ new_lines as (
         document_lines.expense_type,
         document_lines.vat_code,
         document_lines.label,
-        sections_of_combinations.sections
+        document_lines.combination
     from document_lines
     inner join new_numbers on document_lines.rowid = new_numbers.line_id
-    left join sections_of_combinations
-        on document_lines.combination = sections_of_combinations.combination
 ),
 
 reversed_lines as (
@@ -59,7 +58,7 @@ reversed_lines as (
         contra_lines.expense_type,
         contra_lines.vat_code,
         contra_lines.label,
-        contra_lines.sections
+        contra_lines.combination
     from contra_lines
     inner join entries
         on contra_lines.document_id = entries.document_id

@@ -1,5 +1,5 @@
 -- The run's entry lines as the ledger keeps them, sections still in one column: one row per line.
--- In: numbered_entries, lines. Out: new_entry_lines. Spec: section 7, entry_lines.
+-- In: numbered_entries, lines, sections_of_combinations. Out: new_entry_lines. Spec: section 7, entry_lines.
 select
     numbered_entries.legal_entity,
     numbered_entries.journal,
@@ -30,6 +30,7 @@ select
     lines.vat_code,
     lines.label,
     numbered_entries.payment_method,
-    lines.sections
+    sections_of_combinations.sections
 from lines
 inner join numbered_entries on lines.entry_id = numbered_entries.entry_id
+left join sections_of_combinations on lines.combination = sections_of_combinations.combination

@@ -7,6 +7,7 @@ Reads what stage.py leaves in the Session, and of the ledger `known_documents`, 
     entity_changes   a row a (document, legal entity): whether its accounting content changed there
     entries          a row an entry, not numbered yet; entry_id is this run's own
     lines            a row a line; amount is signed, debit positive, in the entry's currency
+    sections_of_combinations   a row a combination of sections that lines bear
 """
 
 from __future__ import annotations
@@ -61,14 +62,14 @@ def post_documents(session: Session, verify_lines: Callable[[list[int]], None], 
     session.add(HERE / "imputation_lines.sql", "document_lines")
     session.run(HERE / "entries.sql")
     session.run(HERE / "lines.sql")
-    session.drop("document_lines", "sections_of_combinations")
+    session.drop("document_lines")
 
 
 def sections_as_one(session: Session, axes: Sequence[str]) -> None:
     """Makes the type sections_by_axis, a field an axis, and sections_of_combinations: a row a combination of sections.
 
-    axes: every axis that a line of the run can bear, as `axis_<axis>`. What a line bears is one column with a field an
-    axis: an axis is named where sections come in and where they go out, and nowhere in between.
+    axes: every axis that a line of the run can bear, as `axis_<axis>`. A line has the number of its combination until
+    it is written: an axis is named where sections come in and where they go out, and nowhere in between.
     """
     fields = ", ".join(f"{identifier(axis)} varchar" for axis in axes) or "none varchar"
     session.con.execute(f"create type sections_by_axis as struct({fields})")
@@ -87,9 +88,10 @@ def sections_as_one(session: Session, axes: Sequence[str]) -> None:
 
 
 def load_stored_lines(session: Session, verify_lines: Callable[[list[int]], None], axes: Sequence[str]) -> None:
-    """Makes stored_lines: the entry lines, with their sections in one column, of the documents that may be taken back.
+    """Makes stored_lines: the entry lines of the documents that may be taken back, with the number of their sections.
 
-    Only the segments of the runs that posted them are looked into, so that it costs what changes and not what is kept.
+    What sections these bear is added to sections_of_combinations. Only the segments of the runs that posted them are
+    looked into, so that it costs what changes and not what is kept.
     """
     session.run(HERE / "wanted_lines.sql")
     runs = sorted(int(run) for (run,) in session.con.execute("select distinct run from wanted_lines").fetchall())
@@ -100,16 +102,24 @@ def load_stored_lines(session: Session, verify_lines: Callable[[list[int]], None
     packed = ", ".join(f"'{axis}': {f'lines.{borne[axis]}' if axis in borne else 'null'}" for axis in axes)
     is_bare = " and ".join(f"lines.{name} is null" for name in borne.values()) or "true"
     in_runs = ", ".join(map(str, runs)) or "-1"
+    last = session.value("select coalesce(max(combination), 0) from sections_of_combinations")
     session.create(
         "stored_lines",
         f"""
-        select {kept}, if({is_bare}, null, {{{packed or "'none': null"}}}::sections_by_axis) as sections
-        from stored_entry_lines as lines
-        semi join wanted_lines as wanted
-            on lines.run = wanted.run and lines.document_kind = wanted.document_kind
-                and lines.document = wanted.document
-        where lines.run in ({in_runs}) and in_part(lines.employee)
+        with found as (
+            select {kept}, if({is_bare}, null, {{{packed or "'none': null"}}}::sections_by_axis) as sections
+            from stored_entry_lines as lines
+            semi join wanted_lines as wanted
+                on lines.run = wanted.run and lines.document_kind = wanted.document_kind
+                    and lines.document = wanted.document
+            where lines.run in ({in_runs}) and in_part(lines.employee)
+        )
+        select *, if(sections is null, null, {last} + dense_rank() over (order by sections)) as combination from found
         """,
+    )
+    session.insert(
+        "sections_of_combinations",
+        "select distinct combination, sections, null::varchar as said from stored_lines where sections is not null",
     )
 
 

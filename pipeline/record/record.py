@@ -123,7 +123,7 @@ def validate_segments(kind: str, segments: list[str]) -> None:
 
 _SECTION_FIELDS = """
     select unnest(regexp_extract_all(data_type, '"?([a-z][a-z0-9_]*)"? VARCHAR', 1))
-    from (select column_type as data_type from (describe lines) where column_name = 'sections')
+    from (select column_type as data_type from (describe sections_of_combinations) where column_name = 'sections')
 """
 
 
@@ -131,7 +131,8 @@ def _record_entry_lines(session: Session, number: int) -> None:
     """Makes record_entry_lines: an `axis_<axis>` column for each axis that a line of this run bears."""
     known = [str(name) for (name,) in session.con.execute(_SECTION_FIELDS).fetchall()]
     counts = ", ".join(f"count(sections.{identifier(axis)}) > 0" for axis in known)
-    is_borne = session.con.execute(f"select {counts} from lines").fetchall()[0]
+    used = "semi join lines on sections_of_combinations.combination = lines.combination"
+    is_borne = session.con.execute(f"select {counts} from sections_of_combinations {used}").fetchall()[0]
     axes = [axis for axis, borne in zip(known, is_borne, strict=True) if borne]
     bearing = ", ".join(f"sections.{identifier(axis)} as {identifier(axis)}" for axis in axes)
     session.view(
