@@ -57,11 +57,11 @@ check: lint types test ## What a change must pass: lint, types, fast tests, gene
 
 .PHONY: test
 test: install ## Run the fast tests, on all cores
-	$(BIN)/pytest -n auto -m "not slow" $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal -m "not slow" $(ARGS)
 
 .PHONY: test-slow
 test-slow: install ## Run the slow tests, on all cores
-	$(BIN)/pytest -n auto -m slow $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal -m slow $(ARGS)
 
 .PHONY: test-oldest
 test-oldest: ## Run the fast tests with the oldest versions that pyproject.toml allows (in .venv-oldest)

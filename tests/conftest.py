@@ -25,6 +25,9 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
+# Seconds that a slow test may take before it counts as stuck.
+SLOW_TIMEOUT = 1200
+
 # The Debian package that brings each program.
 PACKAGES = {
     "xmllint": "libxml2-utils",
@@ -37,6 +40,13 @@ PACKAGES = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-golden", action="store_true", help="write the golden files again (make golden)")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A slow test may take its time on a slow machine; the others have what pyproject.toml gives them."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT))
 
 
 @pytest.fixture

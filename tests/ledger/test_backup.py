@@ -73,6 +73,7 @@ def test_made_again_it_brings_over_what_is_new_alone(ledger: Company, tmp_path: 
     assert {path.relative_to(kept).as_posix() for path in kept.glob("kind=*/*")} == named(kept), "nothing is left over"
 
 
+@pytest.mark.slow
 def test_a_run_in_the_middle_of_a_back_up_is_not_in_it(
     ledger: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,6 +264,7 @@ def test_a_back_up_that_was_changed_is_not_restored(ledger: Company, tmp_path: P
     assert not list(tmp_path.glob("other/store/kind=*"))
 
 
+@pytest.mark.slow
 def test_a_store_copied_with_plain_tools_between_runs_is_a_ledger(ledger: Company, tmp_path: Path) -> None:
     before = dumped(ledger.store, tmp_path / "before")
     shutil.copytree(ledger.store, tmp_path / "copy")

@@ -65,6 +65,7 @@ def file_count(company: Company) -> int:
     return sum(len(store.segments(kind)) for kind in store.kinds())
 
 
+@pytest.mark.slow
 def test_the_ledger_is_the_same_as_of_every_run(daily: Company) -> None:
     before, files = dumps(daily, "before"), file_count(daily)
     link = last_link(Store.open(daily.store))

@@ -33,9 +33,8 @@ def said(made: Company, folder: Path, **options: Any) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize(
-    "seed", [pytest.param(seed, marks=() if seed in (3, 6) else pytest.mark.slow) for seed in range(12)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(12))
 def test_any_number_of_parts_gives_the_same_rows(seed: int, tmp_path: Path) -> None:
     made = company(seed, 1 + seed % 2)
     whole = said(made, tmp_path / "whole", parts=1)
@@ -102,6 +101,7 @@ def told(folder: Path, parts: int) -> list[dict[str, Any]]:
     return runs
 
 
+@pytest.mark.slow
 def test_what_ties_parts_together_is_known_to_each(tmp_path: Path) -> None:
     whole = told(tmp_path / "whole", 1)
     assert {finding["rule"] for run in whole for finding in run["findings"]} >= {
@@ -116,6 +116,7 @@ def sent_back(payment_order: str, employee: str, returned_on: str = "2026-02-10"
 
 
 #: E1 and E4 are of different parts where there are two
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "batches",
     [

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Rows = list[dict[str, Any]]
 
 
-@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 8))])
+@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (0, *range(3, 8)))])
 def test_engine_and_oracle_agree(seed: int) -> None:
     assert compare(seed) == []
 
@@ -57,7 +57,7 @@ def bytes_of(directory: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (directory / "dump").iterdir() if path.stem != "run_times"}
 
 
-@pytest.mark.parametrize("seed", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (0, 2))])
 def test_order_of_rows_and_number_of_threads_change_no_byte(seed: int, tmp_path: Path) -> None:
     made = company(seed)
     ledger(made, tmp_path / "one", "--threads", "1")
@@ -69,7 +69,7 @@ def test_order_of_rows_and_number_of_threads_change_no_byte(seed: int, tmp_path:
     assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "other")
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_a_batch_given_twice_posts_nothing_the_second_time(seed: int, tmp_path: Path) -> None:
     made = company(seed)
     once = ledger(made, tmp_path / "once")
@@ -89,7 +89,7 @@ def without_numbers(tables: dict[str, Rows]) -> dict[str, list[str]]:
     }
 
 
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 40))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 40))])
 def test_batches_cut_by_event_date_give_the_same_ledger(seed: int, tmp_path: Path) -> None:
     made = cuttable(seed, 2)
     whole = ledger(made, tmp_path / "whole")

@@ -43,6 +43,7 @@ def test_the_number_of_threads_changes_nothing(made: Path, tmp_path: Path, threa
     assert contents(tmp_path) == contents(made)
 
 
+@pytest.mark.slow
 def test_the_slices_change_nothing(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sample, "REPORTS_PER_SLICE", 150)
     write_sample(tmp_path)

@@ -66,6 +66,7 @@ def test_a_month_end_is_exported_and_delivered_once(place: Installation) -> None
     assert place.names(place.directory / "files") != []
 
 
+@pytest.mark.slow
 def test_after_a_downtime_it_is_caught_up_once_for_the_last_moment(place: Installation) -> None:
     place.configure(EXPORTS)
     at(place, "2026-01-20T12:00")
