@@ -106,15 +106,20 @@ def load_stored_lines(session: Session, verify_lines: Callable[[list[int]], None
     session.create(
         "stored_lines",
         f"""
-        with found as (
+        with found as materialized (
             select {kept}, if({is_bare}, null, {{{packed or "'none': null"}}}::sections_by_axis) as sections
             from stored_entry_lines as lines
             semi join wanted_lines as wanted
                 on lines.run = wanted.run and lines.document_kind = wanted.document_kind
                     and lines.document = wanted.document
             where lines.run in ({in_runs}) and in_part(lines.employee)
+        ),
+        combinations as (
+            select sections, {last} + row_number() over () as combination
+            from (select distinct sections from found where sections is not null)
         )
-        select *, if(sections is null, null, {last} + dense_rank() over (order by sections)) as combination from found
+        select found.*, combinations.combination
+        from found left join combinations on found.sections = combinations.sections
         """,
     )
     session.insert(
