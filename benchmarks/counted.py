@@ -1,7 +1,7 @@
 """The work whose counts are kept: `python -m benchmarks.counted SAMPLE WARM-UP OUT` does it and writes them.
 
-Two batches into an empty ledger, a dump, two exports, a check; all in this process, once before with a smaller company
-so that what is loaded on first use is not counted. OUT is a JSON file.
+Two batches into an empty ledger, the first one also in parts into another, a dump, two exports, a check; all in this
+process, once before with a smaller company so that what is loaded on first use is not counted. OUT is a JSON file.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pipeline.ledger.store import Store
 from pipeline.run import run
 
 BATCHES = ("batch-1", "batch-2")
+PARTS = 3
 #: a format that adds nothing, and one with an order, rules and reshaping of its own
 FORMATS = ("csv", "fec_import")
 ENTITY = "FR01"
@@ -43,6 +44,8 @@ def counted(sample: Path, work: Path) -> Tally:
                 threads=1,
                 progress=lambda stage, number=number: tally.enter(f"run {number} / {stage}"),
             )
+        tally.enter("run in parts")
+        run(sample / "reference", sample / BATCHES[0], work / "cut", on=ON, threads=1, parts=PARTS)
         tally.enter("status")
         status(Store.open(store))
         tally.enter("dump")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: SQL files that are a stage of their own, taken out of the one that runs them
 _APART = {
-    "impute": ("advance_balances", "advance_imputation", "imputations", "imputation_lines"),
+    "impute": ("advance_balances", "advance_imputation", "imputation_lines"),
 }
 
 
