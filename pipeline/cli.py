@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from pipeline.errors import LettrageError, ReplacedError, StoreBusyError, TryAgainError
+from pipeline.errors import LettrageError, ReplacedError, StoreBusyError, TryAgainError, first_line
 from pipeline.watch import logs
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Group(click.Group):
         except Exception as error:
             if not _is_of_the_system(error):
                 raise
-            click.echo(f"lettrage: {_first_line(error)}\n  {_MEND_SYSTEM}", err=True)
+            click.echo(f"lettrage: {first_line(error)}\n  {_MEND_SYSTEM}", err=True)
             ctx.exit(1)
 
 
@@ -138,10 +138,6 @@ def _is_of_the_system(error: Exception) -> bool:
     # DuckDB is heavy: it is only loaded where a command has used it.
     duckdb = sys.modules.get("duckdb")
     return isinstance(error, OSError if duckdb is None else (OSError, duckdb.Error))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _with_events(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> None:
@@ -183,7 +179,7 @@ def _told_as_event(error: BaseException) -> int:
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         logs.log().error("interrupted", exit_code=1)
     elif isinstance(error, Exception) and _is_of_the_system(error):
-        logs.log().error("failed", **failed, what=_first_line(error), mend=_MEND_SYSTEM, exit_code=1)
+        logs.log().error("failed", **failed, what=first_line(error), mend=_MEND_SYSTEM, exit_code=1)
     else:
         logs.crashed(error, exit_code=1)
     return 1
@@ -299,13 +295,15 @@ def main(ctx: click.Context, log_format: str) -> None:
 @click.option("--batch", type=_EXISTING, required=True, help="Directory of the movement tables.")
 @_store
 @click.option("--on", type=_DAY, default=None, help="The day the run is made on.  [default: today]")
-@click.option("--preview", is_flag=True, help="Tell what the run would post, and write nothing.")
+@click.option("--preview", is_flag=True, help="Tell what the run would post, and write nothing; taken whole.")
 @click.option("--strict", is_flag=True, help="End with 3 also where something still waits from earlier runs.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, help="Processes that take parts of a large batch.")
 @click.option("--cluster", metavar="ADDRESS", default=None, help="Dask scheduler whose workers do, as tcp://host:8786.")
 @click.option("--parts", type=click.IntRange(min=1), default=None, help="Parts to cut it into.  [default: as needed]")
-@click.option("--threads", type=click.IntRange(min=1), default=None, help="Threads of a process.  [default: all cores]")
-@click.option("--memory-limit", type=Memory(), default=None, help='Memory for the tables of a process, as "2GB".')
+@click.option(
+    "--threads", type=click.IntRange(min=1), default=None, help="Threads of each.  [default: all, 1 a worker]"
+)
+@click.option("--memory-limit", type=Memory(), default=None, help='For the tables of a process, as "2GB": cut to fit.')
 @_lineage_config
 @_as_json
 @click.pass_context

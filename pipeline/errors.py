@@ -109,3 +109,8 @@ class TryAgainError(DeliveryError):
 
 class UnclearError(DeliveryError):
     """The connection broke where nobody can tell whether the receiver has it: sending again might double it."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of the system says, in a line; its kind where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -19,10 +19,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import polars as pl
 import pyarrow as pa
 
-from pipeline.errors import ForbiddenError
+from pipeline.errors import ForbiddenError, RunError, first_line
 from pipeline.ledger import chain
 from pipeline.ledger.reference import stored_reference
 from pipeline.ledger.store import Store
@@ -129,47 +130,74 @@ def run(
             digest = _take_whole(session, ledger, known, movements.tables, number, on, progress=progress)
             _demand_entities(session, only_entities)
             return _logged(_result(session, number, on, digest, preview=True, notes=notes))
-    with chain.writing(ledger) as writer, _session(ledger, [batch], threads, memory_limit) as session:
+    may_be_cut = only_entities is None
+    with chain.writing(ledger) as writer, _engine(workers, cluster if may_be_cut else None) as engine:
         number = writer.store.run + 1
         logs.bind(run=number)
+
+        def write(count: int) -> RunResult:
+            with _session(writer.store, [batch], threads, memory_limit) as session:
+                if count == 1:
+                    digest = _take_whole(session, writer.store, known, movements.tables, number, on, progress=progress)
+                    _demand_entities(session, only_entities)
+                    progress("commit")
+                    _write(session, writer)
+                else:
+                    digest = take_in_parts(
+                        session,
+                        writer,
+                        known,
+                        movements.tables,
+                        engine=engine,
+                        count=count,
+                        number=number,
+                        on=on,
+                        memory_limit=memory_limit,
+                        threads=threads,
+                        progress=progress,
+                    )
+                    progress("commit")
+                # Amounts of parts may fit where their sum does not.
+                with sums_held():
+                    result = _result(session, number, on, digest, preview=False, notes=notes)
+                logs.bind(batch_digest=digest)
+                _write_reference(session, writer, known, number)
+                _write_run_times(writer, number, started)
+                metadata = {"lettrage.run": str(number), "lettrage.batch_digest": digest}
+                metadata |= {} if job is None else {JOB: job}
+                link = chain.commit(writer, session, what="run", run=number, metadata=metadata)
+            return replace(result, chain_digest=link, notes=[*notes, *writer.notes, *_many_files(writer.store)])
+
         rows = row_count(movements.tables)
-        with _engine(workers, cluster) as engine:
-            count = parts or parts_for(rows, memory=room(memory_limit, engine), workers=engine.workers)
-            if count == 1 or only_entities is not None:
-                digest = _take_whole(session, writer.store, known, movements.tables, number, on, progress=progress)
-                _demand_entities(session, only_entities)
-                progress("commit")
-                _write(session, writer)
-            else:
-                digest = take_in_parts(
-                    session,
-                    writer,
-                    known,
-                    movements.tables,
-                    engine=engine,
-                    count=count,
-                    number=number,
-                    on=on,
-                    memory_limit=memory_limit,
-                    threads=threads,
-                    progress=progress,
-                )
-                progress("commit")
-        result = _result(session, number, on, digest, preview=False, notes=notes)
-        logs.bind(batch_digest=digest)
-        _write_reference(session, writer, known, number)
-        _write_run_times(writer, number, started)
-        metadata = {"lettrage.run": str(number), "lettrage.batch_digest": digest}
-        metadata |= {} if job is None else {JOB: job}
-        link = chain.commit(writer, session, what="run", run=number, metadata=metadata)
-        notes = [*notes, *writer.notes, *_many_files(writer.store)]
-        return _logged(replace(result, chain_digest=link, notes=notes))
+        count = parts or parts_for(rows, memory=room(memory_limit, engine), workers=engine.workers)
+        if not may_be_cut:
+            count = 1
+        try:
+            return _logged(write(count))
+        except duckdb.OutOfMemoryException as error:
+            if count > 1 or not may_be_cut:
+                raise _memory_is_short(error) from None
+        # How much the ledger has to do with a batch is known when it is taken.
+        writer.forget()
+        progress("memory does not hold the batch as a whole")
+        try:
+            return _logged(write(2))
+        except duckdb.OutOfMemoryException as error:
+            raise _memory_is_short(error) from None
 
 
 def _engine(workers: int, cluster: str | None) -> AbstractContextManager[Engine]:
     if cluster is not None:
         return engines.remote(cluster)
     return engines.local(workers) if workers > 1 else nullcontext(engines.Here())
+
+
+def _memory_is_short(error: Exception) -> RunError:
+    return RunError(
+        f"memory does not hold what this process has to do of the run ({first_line(error)})",
+        where="run",
+        mend="give it more, by --memory-limit where that was named; the ledger is as it was",
+    )
 
 
 def _take_whole(

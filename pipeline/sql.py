@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import polars as pl
     import pyarrow as pa
@@ -178,7 +178,8 @@ class Session:
     """A private in-memory DuckDB with the tables of one command.
 
     directories: the only places that its SQL may read or write. memory_limit: DuckDB's syntax ("2GB"), above it
-    DuckDB spills to a temporary directory. threads: how many it may use; the results do not depend on it.
+    DuckDB spills to a temporary directory. threads: how many it may use; the results do not depend on it. scratch:
+    where that directory is made, the system's where nothing is said.
     """
 
     def __init__(
@@ -187,10 +188,11 @@ class Session:
         *,
         memory_limit: str | None = None,
         threads: int | None = None,
+        scratch: Path | None = None,
     ) -> None:
         self._kinds: dict[str, str] = {}
         #: a directory of the session's own, gone with it
-        self.scratch = Path(tempfile.mkdtemp(prefix="lettrage-"))
+        self.scratch = Path(tempfile.mkdtemp(prefix="lettrage-", dir=scratch))
         # Also of a session that nobody closed: its tables are gone with it, and so are the files they were spilled to.
         self._removed = weakref.finalize(self, shutil.rmtree, self.scratch, ignore_errors=True)
         connection = duckdb.connect(":memory:")
@@ -298,6 +300,20 @@ class Session:
                 self.con.unregister(table)
             elif kind is not None:
                 self.con.execute(f"drop {kind} {identifier(table)}")
+
+
+def batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """The batches of a query's reader. Raises: duckdb.OutOfMemoryException, also where it comes out of the stream."""
+    while True:
+        try:
+            batch = reader.read_next_batch()
+        except StopIteration:
+            return
+        except OSError as error:
+            if str(error).startswith("Out of Memory"):
+                raise duckdb.OutOfMemoryException(str(error)) from None
+            raise
+        yield batch
 
 
 def until(query: str, cte: str) -> str:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from pipeline.errors import StoreError, UsageError
+from pipeline.errors import StoreError, UsageError, first_line
 from pipeline.ledger.store import GRACE
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Bucket:
 
     def told(self, error: BaseException) -> str:
         """What a library says of the server, without what it says of the request: that may hold parts of a key."""
-        line = (str(error).splitlines() or [type(error).__name__])[0]
+        line = first_line(error)
         return _reason(str(error))[0] if re.search("S3|http|<", line) else line
 
     def exists(self) -> bool:
@@ -293,7 +293,7 @@ class Bucket:
         Raises: StoreError where it does not: two writers would then both believe to have won.
         """
         del wait
-        self._prune()
+        self.prune()
         if self._makes(_MARKER) and self._makes(_MARKER):
             raise StoreError(
                 "this server overwrites an object that it was asked to write only where there is none "
@@ -379,7 +379,7 @@ class Bucket:
             mend="make room or mend its rights, or name another directory in LETTRAGE_CACHE",
         )
 
-    def _prune(self) -> None:
+    def prune(self) -> None:
         """Removes the copies of what the bucket has no more, and halves that killed commands left."""
         since = time.time() - GRACE
         for path in self._cache.glob("kind=*/*") if self._listed else ():

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import StoreBusyError, StoreError, UsageError
+from pipeline.errors import StoreBusyError, StoreError, UsageError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -78,7 +78,7 @@ class Disk:
 
     def told(self, error: BaseException) -> str:
         """What an error says, in a line."""
-        return (str(error).splitlines() or [type(error).__name__])[0]
+        return first_line(error)
 
     def exists(self) -> bool:
         """Whether there is a directory, or anything else of that name."""
@@ -170,6 +170,9 @@ class Disk:
         """Removes files; one that is gone already is as good."""
         for name in names:
             (self.root / name).unlink(missing_ok=True)
+
+    def prune(self) -> None:
+        """There are no copies."""
 
     def set_aside(self, name: str) -> str:
         """Gives a file a name by which nobody takes it for what it was; returns that name. Raises: OSError."""

@@ -92,6 +92,9 @@ class Place(Protocol):
     def remove(self, names: Iterable[str]) -> None:
         """Removes files; one that is gone already is as good."""
 
+    def prune(self) -> None:
+        """Removes copies on this machine of what the place had no more when its files were last listed."""
+
     def set_aside(self, name: str) -> str:
         """Gives a file a name by which nobody takes it for what it was; returns that name. Raises: OSError."""
 

@@ -26,7 +26,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.schema import PrimitiveType
 from deltalake.transaction import AddAction, RemoveAction
 
-from pipeline.errors import ReplacedError, StoreBusyError, StoreError
+from pipeline.errors import ReplacedError, StoreBusyError, StoreError, first_line
 from pipeline.ledger import log
 from pipeline.ledger.disk import is_unfinished
 from pipeline.ledger.place import place_of
@@ -305,17 +305,35 @@ class Writer:
         )
         if written is None:
             return 0
-        self.take([written])
+        self._add(kind, written)
         return written.rows
 
     def take(self, segments: Iterable[Written]) -> None:
         """Has the next commit name segments that were written by `write_segment`, here or on another machine.
 
-        Raises: StoreError where a column has not the type that it has elsewhere.
+        Raises: StoreError where one is not there as it was written, or a column has not the type that it has elsewhere.
         """
         for written in segments:
-            self._take_fields(_kind_of(written.name), written.schema)
-            self._added[written.name] = (written.size, written.rows)
+            segment = Segment.of(written.name, written.size)
+            # What another machine has put into a bucket is brought by this.
+            if not self.store.place.holds(segment.name, segment.digest):
+                raise StoreError(
+                    "a segment that this run wrote is missing or was changed",
+                    where=self.store.place.shown(segment.name),
+                    mend="give the command again: the ledger is as it was",
+                )
+            self._add(segment.kind, written)
+
+    def _add(self, kind: str, written: Written) -> None:
+        self._take_fields(kind, written.schema)
+        self._added[written.name] = (written.size, written.rows)
+
+    def forget(self) -> None:
+        """Commits nothing of what was written; the next sweep takes it away."""
+        self._added.clear()
+        self._retired.clear()
+        self._fields.clear()
+        self._columns.clear()
 
     def written(self, kind: str) -> list[str]:
         """What to open to read what this writer has written of a kind and not committed."""
@@ -377,16 +395,13 @@ class Writer:
             place.durable([log.name_of(version)], content=True)
         except OSError as error:
             raise StoreError(
-                f"what was written is in the ledger, and the disk does not say that it lasts ({_first_line(error)})",
+                f"what was written is in the ledger, and the disk does not say that it lasts ({first_line(error)})",
                 where=place.shown(log.name_of(version)),
                 mend="mend the disk, then look with `lettrage check` and `lettrage status` before giving it again",
             ) from None
         self._acknowledge(version)
         self._look_anew()
-        self._added.clear()
-        self._retired.clear()
-        self._fields.clear()
-        self._columns.clear()
+        self.forget()
 
     def upgrade(self) -> None:
         """Says of a store of an older format that it has today's. Raises: as `commit`."""
@@ -637,24 +652,17 @@ def write_segment(
 def _write_rows(path: Path, data: duckdb.DuckDBPyRelation, row_group: int) -> None:
     """Writes what a query gives, as it comes: pyarrow looks at a cell once where DuckDB's own writer looks twice.
 
-    Raises: OSError, ArrowException, and duckdb.OutOfMemoryException also where it comes out of a stream of batches.
+    Raises: OSError, ArrowException, duckdb.OutOfMemoryException.
     """
-    import duckdb  # noqa: PLC0415 - as in write_segment
-    import pyarrow.parquet as pq  # noqa: PLC0415 - the same
+    import pyarrow.parquet as pq  # noqa: PLC0415 - as in write_segment
+
+    from pipeline.sql import batches  # noqa: PLC0415 - the same
 
     reader = data.to_arrow_reader(row_group)
     with pq.ParquetWriter(
         path, reader.schema, compression="zstd", store_schema=False, store_decimal_as_integer=True
     ) as writer:
-        while True:
-            try:
-                batch = reader.read_next_batch()
-            except StopIteration:
-                return
-            except OSError as error:
-                if str(error).startswith("Out of Memory"):
-                    raise duckdb.OutOfMemoryException(str(error)) from None
-                raise
+        for batch in batches(reader):
             writer.write_batch(batch, row_group_size=row_group)
 
 
@@ -779,7 +787,7 @@ def _is_parquet(place: Place, name: str) -> bool:
 
 
 def _cannot_write(kind: str, error: BaseException, where: str) -> StoreError:
-    return StoreError(f"a segment of {kind} cannot be written ({_first_line(error)})", where=where, mend=_MEND_WRITE)
+    return StoreError(f"a segment of {kind} cannot be written ({first_line(error)})", where=where, mend=_MEND_WRITE)
 
 
 def _came_in_between(place: Place, error: BaseException) -> StoreBusyError:
@@ -794,7 +802,3 @@ def _log_cannot_be_written(place: Place, error: BaseException) -> StoreError:
     return StoreError(
         f"the log cannot be written ({place.told(error)})", where=place.shown(log.FOLDER), mend=_MEND_WRITE
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

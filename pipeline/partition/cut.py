@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.partition.engines import machine_memory
-from pipeline.partition.part import FOLDER, Part, macros, put, save, software
+from pipeline.partition.part import FOLDER, Part, handing_on, macros, put, save, software
 from pipeline.sql import identifier
 from pipeline.stage.stage import ALL_TABLES, RETURNS, Movement, row_key, rows_to_stage
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from pipeline.ledger.place import Place
+    from pipeline.ledger.store import Store
     from pipeline.partition.engines import Engine
     from pipeline.partition.part import Piece
     from pipeline.sql import Session
@@ -67,7 +68,10 @@ def parts_for(rows: int, *, memory: int | None, workers: int) -> int:
 
 
 def room(memory_limit: str | None, engine: Engine) -> int:
-    """Bytes that a part's tables may take: of a limit as DuckDB writes it, of what the engine has, of this machine."""
+    """Bytes that a part's tables may take: of a limit as DuckDB writes it, of what the engine has, of this machine.
+
+    A part that takes more is found out while it is taken, so a share of what there is will do.
+    """
     if memory_limit:
         return memory_bytes(memory_limit) // _SHARE_OF_LIMIT
     if engine.memory:
@@ -86,7 +90,7 @@ def memory_bytes(limit: str) -> int:
 
 def cut(
     session: Session,
-    place: Place,
+    ledger: Store,
     batch: Mapping[str, RawTable],
     known: Mapping[str, pl.DataFrame],
     *,
@@ -94,11 +98,12 @@ def cut(
     run: int,
     on: date,
 ) -> list[Part]:
-    """Writes the rows of each part to the place; gives the parts, the largest first.
+    """Writes the rows of each part to the ledger's place; gives the parts, the largest first.
 
-    session: with the ledger attached; it keeps nothing. batch: movement tables. known: reference tables. count: of
+    session: with the ledger attached. batch: movement tables. known: reference tables. count: of
     parts. run, on: of the run. Raises: StoreError where the place cannot be written.
     """
+    place = ledger.place
     for table, query in rows_to_stage(session, batch).items():
         session.view(f"rows_of_{table}", f"select * replace (0::bigint as row_id) from ({query})")
     session.run(HERE / "document_employees.sql")
@@ -128,6 +133,7 @@ def cut(
             part=number,
             count=count,
             store=str(place),
+            ledger_version=ledger.version,
             run=run,
             on=on,
             rows={table: pieces[number] for table, pieces in rows.items()},
@@ -165,16 +171,20 @@ def _shared_out(session: Session, place: Place, movement: Movement, count: int) 
 
 
 def by_part(session: Session, place: Place, query: str, count: int) -> list[list[Piece]]:
-    """Writes the rows of a query, which has a column `part`; gives the pieces of each part, at least one."""
+    """Writes the rows of a query, which has a column `part`; gives the pieces of each part, at least one.
+
+    Raises: StoreError where they cannot be written.
+    """
     folder = session.scratch / "by_part"
-    session.con.execute(
-        f"copy ({query}) to '{folder}' (format parquet, compression snappy, partition_by (part), overwrite true)"
-    )
     pieces: list[list[Piece]] = [[] for _ in range(count)]
-    for path in sorted(folder.glob("part=*/*.parquet")):
-        begun = place.begin(FOLDER)
-        shutil.move(path, begun)
-        pieces[int(path.parent.name.removeprefix("part="))].append(put(place, begun))
+    with handing_on(place):
+        session.con.execute(
+            f"copy ({query}) to '{folder}' (format parquet, compression snappy, partition_by (part), overwrite true)"
+        )
+        for path in sorted(folder.glob("part=*/*.parquet")):
+            begun = place.begin(FOLDER)
+            shutil.move(path, begun)
+            pieces[int(path.parent.name.removeprefix("part="))].append(put(place, begun))
     shutil.rmtree(folder, ignore_errors=True)
     if all(pieces):
         return pieces

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from pipeline.errors import RunError, UsageError
+import duckdb
+
+from pipeline.errors import LettrageError, RunError, UsageError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -45,6 +48,10 @@ class Engine(Protocol):
     def memory(self) -> int | None:
         """Bytes that there are for a task; None where nobody has said."""
 
+    @property
+    def threads(self) -> int | None:
+        """Threads that there are for a task; None: all that the machine has."""
+
     def each(self, take: Callable[[Task], Done], tasks: Sequence[Task]) -> Iterator[Done]:
         """Takes each task, the first ones first; gives what came of them, each once, as they are done."""
 
@@ -54,6 +61,7 @@ class Here:
 
     workers = 1
     memory = None
+    threads = None
 
     def each(self, take: Callable[[Task], Done], tasks: Sequence[Task]) -> Iterator[Done]:
         """Takes each task in turn."""
@@ -61,21 +69,33 @@ class Here:
 
 
 class Cluster:
-    """The workers of a Dask scheduler. client: connected to it. workers, memory: as an engine's."""
+    """The workers of a Dask scheduler, who have a thread for each task that they take at the same time.
 
-    def __init__(self, client: Any, workers: int, memory: int | None) -> None:
-        self._client = client
+    connect: gives a client of the scheduler, once there is a task. workers, memory: as an engine's.
+    """
+
+    threads = 1
+
+    def __init__(self, connect: Callable[[], Any], workers: int, memory: int | None) -> None:
+        self._connect = connect
         self.workers = workers
         self.memory = memory
+        self._client: Any = None
+
+    def _connected(self) -> Any:
+        if self._client is None:
+            self._client = self._connect()
+        return self._client
 
     def each(self, take: Callable[[Task], Done], tasks: Sequence[Task]) -> Iterator[Done]:
         """Has the workers take the tasks.
 
-        Raises: what a task raises; RunError where workers keep dying, there are none any more, or the scheduler is
-        gone.
+        Raises: what a task raises; RunError where that is no error of ours or of the system's, workers keep dying,
+        there are none any more, or the scheduler is gone.
         """
         distributed = _library()
-        futures = [self._client.submit(take, task, pure=False, priority=-number) for number, task in enumerate(tasks)]
+        client = self._connected()
+        futures = [client.submit(take, task, pure=False, priority=-number) for number, task in enumerate(tasks)]
         done: Queue[Any] = Queue()
         failed: BaseException | None = None
         try:
@@ -88,9 +108,11 @@ class Cluster:
                 if failed is not None and not isinstance(failed, distributed.scheduler.KilledWorker):
                     break
                 yield one.result()
-        except distributed.scheduler.KilledWorker:
+                # What was told may go: a worker that dies now has nothing to be done again.
+                one.release()
+        except distributed.scheduler.KilledWorker as error:
             raise RunError(
-                f"workers of the cluster died {_DEATHS} times over a part of this run",
+                f"workers of the cluster died {error.allowed_failures + 1} times over a part of this run",
                 where="cluster",
                 mend=f"{_MEND}, with more memory for each worker, or a lower --memory-limit so that parts are smaller",
             ) from None
@@ -102,7 +124,8 @@ class Cluster:
             for future in futures:
                 future.release()
         if failed is not None:
-            raise failed
+            is_known = isinstance(failed, (LettrageError, OSError, duckdb.Error))
+            raise failed if is_known else _unheard_of(failed)
 
     def _first(self, done: Queue[Any]) -> Any:
         """The next task that is done. Raises: RunError where there is nobody who could do one."""
@@ -111,7 +134,7 @@ class Cluster:
             try:
                 return done.get(timeout=_LOOK)
             except Empty:
-                alone = 0 if self._client.nthreads() else alone + _LOOK
+                alone = 0 if self._connected().nthreads() else alone + _LOOK
         raise RunError(f"the cluster has had no workers for {_ALONE} seconds", where="cluster", mend=_MEND)
 
 
@@ -122,19 +145,23 @@ def local(workers: int) -> Iterator[Cluster]:
     Raises: UsageError where Dask is not installed.
     """
     distributed = _library()
-    with (
-        _quiet(),
-        _started(distributed, workers) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        # What watches over a process starts it again when it dies, but gives up on one that dies while it starts.
-        cluster.adapt(minimum=workers, maximum=workers)
-        yield Cluster(client, workers, machine_memory() // (workers + 1))
+    with _quiet(), ExitStack() as started:
+
+        def connect() -> Any:
+            cluster = started.enter_context(_started(distributed, workers))
+            client = started.enter_context(distributed.Client(cluster, set_as_default=False))
+            # What watches over a process starts it again when it dies, but gives up on one that dies while it starts.
+            cluster.adapt(minimum=workers, maximum=workers)
+            return client
+
+        yield Cluster(connect, workers, machine_memory() // (workers + 1))
 
 
 def _started(distributed: Any, workers: int) -> Any:
     """A cluster of processes; one that dies while it starts has all of them started anew."""
-    for left in reversed(range(_STARTS)):
+    left = _STARTS
+    while True:
+        left -= 1
         try:
             return distributed.LocalCluster(
                 n_workers=workers,
@@ -151,7 +178,6 @@ def _started(distributed: Any, workers: int) -> Any:
                 raise RunError(
                     f"the processes that --workers asks for do not start ({error})", where="cluster", mend=_MEND
                 ) from None
-    raise AssertionError
 
 
 @contextmanager
@@ -164,18 +190,19 @@ def remote(address: str) -> Iterator[Cluster]:
     with _quiet():
         try:
             client = distributed.Client(address, timeout="10s", set_as_default=False)
-        except (OSError, TimeoutError, ValueError) as error:
+        except (OSError, TimeoutError, TypeError, ValueError) as error:  # TypeError: TLS without a certificate
             raise UsageError(
-                f"there is no scheduler here ({(str(error).splitlines() or [type(error).__name__])[0]})",
+                f"there is no scheduler here ({first_line(error)})",
                 where=address,
-                mend="start one with `dask scheduler` and workers with `dask worker`, or name another address",
+                mend="start one with `dask scheduler` and workers with `dask worker`, or name another address; "
+                "for tls:// configure distributed.comm.tls",
             ) from None
         with client:
             found = client.scheduler_info(n_workers=-1)["workers"].values()
             if not found:
                 raise RunError("the scheduler has no workers", where=address, mend="start some with `dask worker`")
             memory = min((one["memory_limit"] or 0) // one["nthreads"] for one in found)
-            yield Cluster(client, sum(one["nthreads"] for one in found), memory or None)
+            yield Cluster(lambda: client, sum(one["nthreads"] for one in found), memory or None)
 
 
 def machine_memory() -> int:
@@ -187,6 +214,25 @@ def machine_memory() -> int:
         except (OSError, ValueError):  # no container, or one that sets no limit: `max`
             continue
     return min(found)
+
+
+def worker_directory() -> Path | None:
+    """Where a task may write what is to go with its worker, however that ends; None in a process that is no worker."""
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return None
+    try:
+        return Path(distributed.get_worker().local_directory)
+    except ValueError:
+        return None
+
+
+def _unheard_of(error: BaseException) -> RunError:
+    return RunError(
+        f"a worker of the cluster failed ({type(error).__name__}: {first_line(error)})",
+        where="cluster",
+        mend=f"see that lettrage is installed for every worker; if it is, report this as a fault of it; {_MEND}",
+    )
 
 
 def _library() -> Any:
@@ -207,6 +253,8 @@ def _library() -> Any:
             # Nothing of a run is shown to a browser.
             "distributed.scheduler.http.routes": [],
             "distributed.worker.http.routes": [],
+            # Tasks have one thread each (`threads`), also where polars is at work.
+            "distributed.nanny.pre-spawn-environ.POLARS_MAX_THREADS": 1,
         }
     )
     return distributed

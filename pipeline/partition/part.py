@@ -8,6 +8,7 @@ committed is what the run's one writer was told first (engines: at least once, t
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -18,13 +19,14 @@ import polars as pl
 from pipeline.errors import StoreError, UsageError
 from pipeline.ledger.place import place_of
 from pipeline.ledger.store import Store, Written, write_segment
+from pipeline.partition.engines import worker_directory
 from pipeline.post.post import number_entries, order_entries
 from pipeline.record.record import NUMBERED, SHARES, UNNUMBERED, record_numbered, validate_segments
 from pipeline.sql import Session, files_read, identifier
 from pipeline.steps import attach, compute, rows_recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -73,8 +75,9 @@ Pieces = dict[str, list[Piece]]
 class Part:
     """What there is to know of a part. Travels between processes.
 
-    part: its number, of `count`. store: the address of the ledger. rows: the pieces of each movement table's rows.
-    findings: of stored_findings. reference: of each reference table. gathered: of gathered_employees.
+    part: its number, of `count`. store: the address of the ledger. ledger_version: the one that the run is made on.
+    rows: the pieces of each movement table's rows. findings: of stored_findings. reference: of each reference table.
+    gathered: of gathered_employees.
     size: of its pieces, in bytes. software: the versions that cut it, which every worker must have. memory_limit,
     threads: of its session.
     """
@@ -82,6 +85,7 @@ class Part:
     part: int
     count: int
     store: str
+    ledger_version: int
     run: int
     on: date
     rows: Pieces
@@ -115,7 +119,7 @@ class ToNumber:
 
 def software() -> str:
     """What decides on the rows that a part writes: another version may write others."""
-    return ", ".join(f"{name} {version(name)}" for name in ("lettrage", "duckdb", "polars"))
+    return ", ".join(f"{name} {version(name)}" for name in ("lettrage", "duckdb", "polars", "pyarrow", "deltalake"))
 
 
 def macros(count: int, *, has_gathered: bool) -> list[str]:
@@ -123,7 +127,9 @@ def macros(count: int, *, has_gathered: bool) -> list[str]:
 
     has_gathered: whether there is a table gathered_employees, of those who are of part 0.
     """
-    first = "employee is null" + (" or employee in (select employee from gathered_employees)" if has_gathered else "")
+    # Qualified, lest the macro's own parameter is meant.
+    gathered = " or employee in (select gathered_employees.employee from gathered_employees)" if has_gathered else ""
+    first = f"employee is null{gathered}"
     return [
         f"create or replace temp macro {name}({name[:-5]}) as "
         f"(case when {is_first} then 0 else (md5_lower({name[:-5]}) % {count})::integer end)"
@@ -134,17 +140,20 @@ def macros(count: int, *, has_gathered: bool) -> list[str]:
 def post_part(part: Part) -> Posted:
     """Takes every step before the numbering with a part.
 
-    Raises: as `compute`, StoreError, UsageError where this process has other versions than the one that cut the batch.
+    Raises: as `compute`, UsageError as `number_part`, StoreError also where this process sees another version of the
+    ledger than the run's writer.
     """
-    if part.software != software():
-        raise UsageError(
-            f"a worker of the cluster has {software()}, and the run is of {part.software}",
-            where="cluster",
-            mend="install the same versions everywhere (requirements/lock.txt)",
-        )
     place = place_of(part.store)
     with _session(place, part) as session:
         ledger = Store.at(place, create=True)
+        if ledger.version != part.ledger_version:
+            raise StoreError(
+                f"a worker of the cluster sees version {ledger.version} of this ledger, and the run is made on "
+                f"{part.ledger_version}",
+                where=str(place),
+                mend="every worker must see the store as it is, at once; then give the command again",
+            )
+        place.prune()
         attach(session, ledger)
         _view(session, place, "stored_findings", part.findings)
         if part.gathered:
@@ -168,7 +177,10 @@ def post_part(part: Part) -> Posted:
 
 
 def number_part(posted: ToNumber) -> list[tuple[str, Written]]:
-    """Writes the segments of a part that hold numbers of its entries. Raises: StoreError."""
+    """Writes the segments of a part that hold numbers of its entries.
+
+    Raises: StoreError, UsageError where this process has other versions than the one that cut the batch.
+    """
     part = posted.part
     place = place_of(part.store)
     with _session(place, part) as session:
@@ -181,7 +193,15 @@ def number_part(posted: ToNumber) -> list[tuple[str, Written]]:
 
 
 def _session(place: Place, part: Part) -> Session:
-    return Session(place.readable_roots, memory_limit=part.memory_limit, threads=part.threads)
+    if part.software != software():
+        raise UsageError(
+            f"a worker of the cluster has {software()}, and the run is of {part.software}",
+            where="cluster",
+            mend="install the same versions everywhere (requirements/lock.txt)",
+        )
+    return Session(
+        place.readable_roots, memory_limit=part.memory_limit, threads=part.threads, scratch=worker_directory()
+    )
 
 
 def _told(table: str, part: Part) -> str:
@@ -201,20 +221,28 @@ def _written(session: Session, place: Place, part: Part, kinds: Sequence[str]) -
     return found
 
 
-def save(session: Session, place: Place, query: str) -> Piece:
-    """Writes the rows of a query to the place, for another part of the run. Raises: StoreError."""
-    path = place.begin(FOLDER)
+@contextmanager
+def handing_on(place: Place) -> Iterator[None]:
+    """Raises: StoreError in place of what the disk says while pieces are written."""
     try:
-        session.con.sql(query).write_parquet(str(path), compression="snappy")
-        return put(place, path)
+        yield
     except (OSError, duckdb.IOException) as error:
         raise StoreError(
             f"what a part of the run hands on cannot be written ({place.told(error)})",
             where=str(place),
             mend="make room or mend its rights, then give the command again: the ledger is as it was",
         ) from None
-    finally:
-        path.unlink(missing_ok=True)
+
+
+def save(session: Session, place: Place, query: str) -> Piece:
+    """Writes the rows of a query to the place, for another part of the run. Raises: StoreError."""
+    with handing_on(place):
+        path = place.begin(FOLDER)
+        try:
+            session.con.sql(query).write_parquet(str(path), compression="snappy")
+            return put(place, path)
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def put(place: Place, path: Path) -> Piece:
@@ -234,7 +262,8 @@ def rows_of_pieces(place: Place, pieces: Iterable[Piece]) -> str:
             raise StoreError(
                 "a file that a part of this run wrote is missing or was changed",
                 where=place.shown(piece.name),
-                mend="give the command again: the ledger is as it was",
+                mend="see that every worker of a cluster has the store at this place, then give the command again: "
+                "the ledger is as it was",
             )
         files.append(place.at(piece.name))
     return f"select * from read_parquet({files_read(files)}, hive_partitioning = false)"

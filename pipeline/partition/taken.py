@@ -17,13 +17,13 @@ from pipeline.record.record import SHARES, SNAPSHOTS, SUMMED, record_sums, valid
 from pipeline.steps import attach, rows_recorded, sums_held
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     import polars as pl
 
     from pipeline.ledger.store import Writer, Written
-    from pipeline.partition.engines import Engine
+    from pipeline.partition.engines import Done, Engine, Task
     from pipeline.partition.part import Posted
     from pipeline.sql import Session
     from pipeline.tables import RawTable
@@ -51,30 +51,44 @@ def take_in_parts(
     """Takes the batch in `count` parts or more, and writes every kind that a run writes but those of the company.
 
     Leaves, as a run that is taken whole does, record_payments, record_findings, record_quarantine, record_runs and
-    entry_sums. memory_limit, threads: of each part's session. Returns the batch's digest. Raises: RunError where memory
-    does not hold a part however many there are, and as the steps do; nothing is committed then.
+    entry_sums. memory_limit, threads: of each part's session, the engine's where they are not given. Returns the
+    batch's digest. Raises: RunError where memory does not hold a part however many there are, and as the steps do;
+    OutOfMemoryException where it does not hold what this process does itself. Nothing is committed then.
     """
     attach(session, writer.store)
     if memory_limit is None and engine.memory is not None:
         memory_limit = f"{engine.memory * _SHARE_OF_WORKER // 100 >> 20}MiB"
+    threads = threads or engine.threads
     for smaller in range(_SMALLER + 1):
         parts_count = count * 2**smaller
         progress("cut" if not smaller else f"cut anew, into {parts_count} parts: memory does not hold these")
         with _cleared_away(writer) as handed_on:
             parts = [
                 replace(part, memory_limit=memory_limit, threads=threads)
-                for part in cut(session, writer.store.place, batch, known, count=parts_count, run=number, on=on)
+                for part in cut(session, writer.store, batch, known, count=parts_count, run=number, on=on)
             ]
             handed_on.update(_names(parts))
             try:
                 return _taken(session, writer, parts, engine, handed_on, number=number, on=on, progress=progress)
-            except duckdb.OutOfMemoryException:
+            except _PartTooLargeError:
                 continue
     raise RunError(
         "memory does not hold a part of this run, however small: the documents of one employee may be too many",
         where="run",
         mend="give it more with --memory-limit; the ledger is as it was",
     )
+
+
+class _PartTooLargeError(Exception):
+    """Memory does not hold a part."""
+
+
+def _each(engine: Engine, take: Callable[[Task], Done], tasks: Sequence[Task]) -> Iterator[Done]:
+    """What comes of each task. Raises: _PartTooLargeError where memory does not hold one."""
+    try:
+        yield from engine.each(take, tasks)
+    except duckdb.OutOfMemoryException:
+        raise _PartTooLargeError from None
 
 
 def _taken(
@@ -91,7 +105,7 @@ def _taken(
     place = writer.store.place
     written: list[tuple[str, Written]] = []
     posted: list[Posted] = []
-    for one in engine.each(post_part, parts):
+    for one in _each(engine, post_part, parts):
         posted.append(one)
         handed_on.update(_names([one]))
         written += one.written
@@ -106,7 +120,7 @@ def _taken(
     handed_on.update(piece.name for pieces in numbers for piece in pieces)
     to_number = [ToNumber(one.part, one.kept, numbers[one.part.part]) for one in posted]
     to_number.sort(key=lambda one: -one.part.size)
-    for count, segments in enumerate(engine.each(number_part, to_number), start=1):
+    for count, segments in enumerate(_each(engine, number_part, to_number), start=1):
         written += segments
         progress(f"write, part {count} of {len(parts)}")
     with sums_held():

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from pipeline.sql import files_read, identifier
+from pipeline.sql import batches, files_read, identifier
 from pipeline.stage.cast import staged_query
 from pipeline.stage.ibans import iban_table
 from schemas import MOVEMENTS
@@ -443,7 +443,7 @@ def _validate_passed(session: Session, movement: Movement) -> None:
                     and judged.{identifier(movement.document)} = held.document
         """
     reader = session.con.sql(f"select {names} from judged_{movement.table} as judged {passed}").to_arrow_reader(_SLICE)
-    for rows in reader:
+    for rows in batches(reader):
         validate(pl.DataFrame(rows), MOVEMENTS[movement.table])
 
 

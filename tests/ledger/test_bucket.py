@@ -11,9 +11,10 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import obstore
 import polars as pl
@@ -27,6 +28,8 @@ from pipeline.ledger.check import check
 from pipeline.ledger.dump import dump
 from pipeline.ledger.place import place_of
 from pipeline.ledger.store import Store, Writer
+from pipeline.partition import taken
+from pipeline.partition.part import FOLDER
 from tests.s3_server import KEY
 from tests.support import Company, Tables, advance, expense, order, reference, report, write
 
@@ -196,6 +199,30 @@ def test_a_run_leaves_a_ledger_on_a_bucket(server: Server, address: str, inputs:
     assert company.invoke(*inputs.arguments(0)).exit_code in (0, 3)
     assert said(company, "check", "--chain") == "every invariant holds\n"
     assert Store.open(address).run == 1
+
+
+def elsewhere(take: Callable[[Any], Any], cache: Path) -> Callable[[Any], Any]:
+    """A task as another machine takes it, which has copies of its own of what is in the bucket."""
+
+    def taken_there(task: Any) -> Any:
+        with pytest.MonkeyPatch.context() as there:
+            there.setenv("LETTRAGE_CACHE", str(cache))
+            return take(task)
+
+    return taken_there
+
+
+@pytest.mark.slow
+def test_parts_of_a_run_may_be_taken_by_other_machines(
+    server: Server, address: str, inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in ("post_part", "number_part"):
+        monkeypatch.setattr(taken, step, elsewhere(getattr(taken, step), tmp_path / step))
+    company = on_bucket(address, tmp_path)
+    for number in range(3):
+        assert company.invoke(*inputs.arguments(number), "--parts", "2").exit_code in (0, 3)
+    assert dumped(address, tmp_path / "dump") == inputs.dumps[3]
+    assert not [name for name in place_of(address).sizes() if name.startswith(f"{FOLDER}/")]
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import random
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
@@ -55,10 +55,10 @@ def left_over(store: Path) -> list[Path]:
     return list(store.glob("kind=_work/*"))
 
 
-def workers() -> list[psutil.Process]:
-    """The processes that this one has started for tasks."""
+def workers(of: Sequence[psutil.Process] = ()) -> list[psutil.Process]:
+    """The processes that this one, or others, have started for tasks."""
     found = []
-    for one in psutil.Process().children(recursive=True):
+    for one in [child for process in of or [psutil.Process()] for child in process.children(recursive=True)]:
         try:
             if "spawn_main" in " ".join(one.cmdline()):
                 found.append(one)
@@ -68,14 +68,16 @@ def workers() -> list[psutil.Process]:
 
 
 @contextmanager
-def killing(chance: random.Random, least: float, most: float, times: int = KILLS) -> Iterator[list[int]]:
+def killing(
+    chance: random.Random, least: float, most: float, times: int = KILLS, of: Sequence[psutil.Process] = ()
+) -> Iterator[list[int]]:
     """Kills one of the workers at random moments, so many times; gives the ids of those that were."""
     ended = threading.Event()
     killed: list[int] = []
 
     def kill() -> None:
         while len(killed) < times and not ended.wait(chance.uniform(least, most)):
-            alive = workers()
+            alive = workers(of)
             if alive:
                 victim = chance.choice(alive)
                 try:
@@ -149,6 +151,55 @@ def test_what_a_task_raises_is_not_taken_for_the_death_of_the_scheduler() -> Non
         with pytest.raises(OSError, match="No space left on device"):
             list(cluster.each(fill_the_disk, [None, None]))
         assert list(cluster.each(str, [1])) == ["1"]
+
+
+def fail(_: object) -> None:
+    message = "No module named 'lettrage'"
+    raise ModuleNotFoundError(message)
+
+
+def test_what_a_worker_fails_of_is_said_without_a_traceback() -> None:
+    with (
+        engines.local(1) as cluster,
+        pytest.raises(RunError, match=r"a worker of the cluster failed \(ModuleNotFoundError: No module named"),
+    ):
+        list(cluster.each(fail, [None]))
+
+
+def where_to_write(_: object) -> str:
+    return str(engines.worker_directory())
+
+
+def test_what_a_part_spills_goes_with_its_worker() -> None:
+    with engines.local(1) as cluster:
+        (folder,) = cluster.each(where_to_write, [None])
+        assert Path(folder).is_dir()
+    assert not Path(folder).exists()
+    assert engines.worker_directory() is None
+
+
+def test_a_scheduler_that_asks_for_certificates_is_named(sample: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"for tls:// configure distributed\.comm\.tls"):
+        take(sample, tmp_path / "store", cluster="tls://127.0.0.1:9")
+
+
+def test_processes_that_nobody_needs_are_not_started(
+    sample: Path, whole: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "_started", None)
+    assert take(sample, tmp_path / "store", workers=2, parts=1).chain_digest == whole.chain_digest
+
+
+def test_no_death_of_a_worker_of_a_cluster_changes_a_byte(sample: Path, whole: RunResult, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    with dask_cluster(tmp_path, 2) as cluster:
+        nannies = [psutil.Process(worker.pid) for worker in cluster.workers]
+        with killing(random.Random(9), 1.0, 4.0, times=4, of=nannies) as killed:
+            made = take(sample, store, cluster=cluster.address, parts=6)
+    assert killed
+    assert made.chain_digest == whole.chain_digest
+    assert not left_over(store)
+    assert check(Store.open(store)) == []
 
 
 def test_a_cluster_that_somebody_started_takes_a_run(sample: Path, whole: RunResult, tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from pipeline.ledger.disk import Disk
 from pipeline.ledger.store import Store
 from pipeline.partition import engines, taken
 from pipeline.partition.cut import memory_bytes, parts_for
-from pipeline.partition.part import Part, Posted, post_part
+from pipeline.partition.part import Part, Posted, macros, post_part
+from pipeline.sql import Session
 from tests.properties.companies import Company, company, write
 from tests.support import Company as Ledger
 from tests.support import advance, expense, order, report
@@ -139,7 +140,7 @@ def test_returns_that_are_alike_are_told_apart_in_parts_too(
 class Restless:
     """Takes every task twice, as an engine does whose worker was thought dead and was not."""
 
-    workers, memory = 1, None
+    workers, memory, threads = 1, None, 1
 
     def each(self, take: Any, tasks: Any) -> Any:
         """Gives what came of the second time."""
@@ -159,6 +160,114 @@ def test_a_part_that_is_taken_twice_counts_once(tmp_path: Path, monkeypatch: pyt
     twice = pipeline_run.run(reference, batch, tmp_path / "twice", on=ON, parts=3)
     assert twice.chain_digest == whole.chain_digest
     assert not left_over(tmp_path / "twice")
+
+
+def test_most_of_a_legal_entity_and_of_the_rows_may_be_one_employees(tmp_path: Path) -> None:
+    batch = {
+        "expense_reports": [
+            *(report(f"R{number}") for number in range(40)),
+            *(report(f"S{number}", employee="E2") for number in range(3)),
+            report("T1", employee="E3"),
+        ],
+        "expenses": [
+            *(expense(f"R{number}", expense=f"X{number}", gross=f"{number + 1}.10") for number in range(40)),
+            *(expense(f"S{number}", expense=f"Y{number}") for number in range(3)),
+            expense("T1", expense="Z1"),
+        ],
+        "advances": [advance("A1", amount="100.00")],
+        "payment_orders": [order(created_on="2026-02-01", cutoff_on="2026-02-01")],
+    }
+    whole, cut = (
+        Ledger(tmp_path / parts).run(on="2026-06-01", options=("--parts", parts), **batch) for parts in ("1", "4")
+    )
+    assert cut == whole
+    assert sum(entry["lines"] for entry in whole["entries"]) > 100
+
+
+def test_documents_that_tie_some_employees_leave_the_others_in_their_parts() -> None:
+    with Session() as session:
+        session.create("gathered_employees", "select 'E7' as employee")
+        for statement in macros(4, has_gathered=True):
+            session.con.execute(statement)
+        names = "select 'E' || number as employee from range(100) as numbers (number)"
+        parts = dict(session.con.execute(f"select employee, employee_part(employee) from ({names})").fetchall())
+        assert parts["E7"] == 0
+        assert {sum(part == number for part in parts.values()) > 10 for number in range(4)} == {True}
+
+
+def test_what_this_process_cannot_hold_is_not_cut_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference, batch = small(tmp_path)
+    steps: list[str] = []
+
+    def number(*_: Any) -> None:
+        raise duckdb.OutOfMemoryException
+
+    monkeypatch.setattr(taken, "give_numbers", number)
+    with pytest.raises(RunError, match="memory does not hold what this process has to do of the run"):
+        pipeline_run.run(reference, batch, tmp_path / "store", on=ON, parts=2, progress=steps.append)
+    assert not [step for step in steps if "anew" in step]
+    assert Store.open(tmp_path / "store", create=True).run == 0
+    assert not left_over(tmp_path / "store")
+
+
+@pytest.mark.parametrize("step", ["_take_whole", "_write"])
+def test_a_run_that_memory_does_not_hold_whole_is_cut(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference, batch = small(tmp_path)
+    whole = pipeline_run.run(reference, batch, tmp_path / "whole", on=ON)
+    take = getattr(pipeline_run, step)
+
+    def fail_at_its_end(*given: Any, **named: Any) -> None:
+        take(*given, **named)
+        raise duckdb.OutOfMemoryException
+
+    monkeypatch.setattr(pipeline_run, step, fail_at_its_end)
+    made = pipeline_run.run(reference, batch, tmp_path / "store", on=ON)
+    assert made.chain_digest == whole.chain_digest
+    assert made.rows == whole.rows
+
+
+def test_what_only_some_may_post_is_never_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference, batch = small(tmp_path)
+
+    def take(*_: Any, **__: Any) -> None:
+        raise duckdb.OutOfMemoryException
+
+    monkeypatch.setattr(pipeline_run, "_take_whole", take)
+    with pytest.raises(RunError, match="memory does not hold what this process has to do of the run"):
+        pipeline_run.run(reference, batch, tmp_path / "store", on=ON, only_entities=frozenset(["FR01"]))
+
+
+def test_a_worker_that_sees_another_version_of_the_ledger_posts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference, batch = small(tmp_path)
+
+    def post(part: Part) -> Posted:
+        return post_part(dataclasses.replace(part, ledger_version=part.ledger_version + 1))
+
+    monkeypatch.setattr(taken, "post_part", post)
+    with pytest.raises(RunError, match=r"sees version -1 of this ledger, and the run is made on 0"):
+        pipeline_run.run(reference, batch, tmp_path / "store", on=ON, parts=2)
+
+
+def test_a_part_has_the_threads_of_its_engine_or_those_that_were_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference, batch = small(tmp_path)
+    monkeypatch.setattr("pipeline.partition.engines.Here", Restless)
+    threads: list[int | None] = []
+
+    def post(part: Part) -> Posted:
+        threads.append(part.threads)
+        raise duckdb.OutOfMemoryException
+
+    monkeypatch.setattr(taken, "post_part", post)
+    for number, asked in enumerate((None, 3)):
+        with pytest.raises(RunError, match="memory does not hold a part"):
+            pipeline_run.run(reference, batch, tmp_path / str(number), on=ON, parts=2, threads=asked)
+    assert set(threads) == {engines.Cluster.threads, 3}
 
 
 def left_over(store: Path) -> list[Path]:
