@@ -301,7 +301,10 @@ def main(ctx: click.Context, log_format: str) -> None:
 @click.option("--cluster", metavar="ADDRESS", default=None, help="Dask scheduler whose workers do, as tcp://host:8786.")
 @click.option("--parts", type=click.IntRange(min=1), default=None, help="Parts to cut it into.  [default: as needed]")
 @click.option(
-    "--threads", type=click.IntRange(min=1), default=None, help="Threads of each.  [default: all, 1 a worker]"
+    "--threads",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Threads of a process.  [default: all cores; 1 of a worker]",
 )
 @click.option("--memory-limit", type=Memory(), default=None, help='For the tables of a process, as "2GB": cut to fit.')
 @_lineage_config

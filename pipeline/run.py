@@ -12,9 +12,10 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
-from contextlib import nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,7 @@ from pipeline.watch import logs
 from schemas import MOVEMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from pipeline.ledger.store import Writer
@@ -122,68 +123,109 @@ def run(
     movements = read_tables(batch, MOVEMENTS)
     # One directory may hold both: what is strange in it is told once.
     notes = list(dict.fromkeys([*said, *movements.notes]))
+    given = _Given(known, movements.tables, batch, on, threads, memory_limit, progress)
     ledger = Store.open(store, create=True)
     if preview:
-        with _session(ledger, [batch], threads, memory_limit) as session:
+        with _memory_suffices(), _session(ledger, given) as session:
             number = ledger.run + 1
             logs.bind(run=number)
-            digest = _take_whole(session, ledger, known, movements.tables, number, on, progress=progress)
+            digest = _take_whole(session, ledger, given, number)
             _demand_entities(session, only_entities)
             return _logged(_result(session, number, on, digest, preview=True, notes=notes))
-    may_be_cut = only_entities is None
-    with chain.writing(ledger) as writer, _engine(workers, cluster if may_be_cut else None) as engine:
+    with chain.writing(ledger) as writer, _memory_suffices():
         number = writer.store.run + 1
         logs.bind(run=number)
+        if only_entities is None:
+            taking = _taken(writer, given, number, _engine(workers, cluster), parts)
+        else:
+            taking = _taken_whole(writer, given, number, only_entities)
+        with taking as (session, digest):
+            # Amounts of parts may fit where their sum does not.
+            with sums_held():
+                result = _result(session, number, on, digest, preview=False, notes=notes)
+            logs.bind(batch_digest=digest)
+            _write_reference(session, writer, known, number)
+            _write_run_times(writer, number, started)
+            metadata = {"lettrage.run": str(number), "lettrage.batch_digest": digest}
+            metadata |= {} if job is None else {JOB: job}
+            link = chain.commit(writer, session, what="run", run=number, metadata=metadata)
+        notes = [*notes, *writer.notes, *_many_files(writer.store)]
+        return _logged(replace(result, chain_digest=link, notes=notes))
 
-        def write(count: int) -> RunResult:
-            with _session(writer.store, [batch], threads, memory_limit) as session:
-                if count == 1:
-                    digest = _take_whole(session, writer.store, known, movements.tables, number, on, progress=progress)
-                    _demand_entities(session, only_entities)
-                    progress("commit")
-                    _write(session, writer)
-                else:
-                    digest = take_in_parts(
-                        session,
-                        writer,
-                        known,
-                        movements.tables,
-                        engine=engine,
-                        count=count,
-                        number=number,
-                        on=on,
-                        memory_limit=memory_limit,
-                        threads=threads,
-                        progress=progress,
-                    )
-                    progress("commit")
-                # Amounts of parts may fit where their sum does not.
-                with sums_held():
-                    result = _result(session, number, on, digest, preview=False, notes=notes)
-                logs.bind(batch_digest=digest)
-                _write_reference(session, writer, known, number)
-                _write_run_times(writer, number, started)
-                metadata = {"lettrage.run": str(number), "lettrage.batch_digest": digest}
-                metadata |= {} if job is None else {JOB: job}
-                link = chain.commit(writer, session, what="run", run=number, metadata=metadata)
-            return replace(result, chain_digest=link, notes=[*notes, *writer.notes, *_many_files(writer.store)])
 
-        rows = row_count(movements.tables)
-        count = parts or parts_for(rows, memory=room(memory_limit, engine), workers=engine.workers)
-        if not may_be_cut:
-            count = 1
-        try:
-            return _logged(write(count))
-        except duckdb.OutOfMemoryException as error:
-            if count > 1 or not may_be_cut:
-                raise _memory_is_short(error) from None
-        # How much the ledger has to do with a batch is known when it is taken.
-        writer.forget()
-        progress("memory does not hold the batch as a whole")
-        try:
-            return _logged(write(2))
-        except duckdb.OutOfMemoryException as error:
-            raise _memory_is_short(error) from None
+@dataclass(frozen=True)
+class _Given:
+    """What a run is given. batch: the movement tables, which lie in `directory`; the rest as of `run`."""
+
+    known: Mapping[str, pl.DataFrame]
+    batch: Mapping[str, RawTable]
+    directory: Path | None
+    on: date
+    threads: int | None = None
+    memory_limit: str | None = None
+    progress: Callable[[str], None] = lambda _: None
+
+
+@contextmanager
+def _taken_whole(
+    writer: Writer, given: _Given, number: int, only_entities: frozenset[str] | None = None
+) -> Iterator[tuple[Session, str]]:
+    """Takes and writes the batch in one session; gives that, with all that `_result` reads, and the batch's digest."""
+    with _session(writer.store, given) as session:
+        digest = _take_whole(session, writer.store, given, number)
+        _demand_entities(session, only_entities)
+        given.progress("commit")
+        _write(session, writer)
+        yield session, digest
+
+
+@contextmanager
+def _taken_in_parts(
+    writer: Writer, given: _Given, number: int, engine: Engine, count: int
+) -> Iterator[tuple[Session, str]]:
+    """As `_taken_whole`, in so many parts or more."""
+    with _session(writer.store, given) as session:
+        digest = take_in_parts(
+            session,
+            writer,
+            given.known,
+            given.batch,
+            engine=engine,
+            count=count,
+            number=number,
+            on=given.on,
+            memory_limit=given.memory_limit,
+            threads=given.threads,
+            progress=given.progress,
+        )
+        given.progress("commit")
+        yield session, digest
+
+
+@contextmanager
+def _taken(
+    writer: Writer, given: _Given, number: int, engine: AbstractContextManager[Engine], parts: int | None
+) -> Iterator[tuple[Session, str]]:
+    """As `_taken_whole`; in parts where memory or workers ask for it, and where memory does not hold the batch whole.
+
+    How much the ledger has to do with a batch is known when it is taken.
+    """
+    with ExitStack() as taken:
+        # What takes parts is ended before anything is committed: it has no say in that.
+        with engine as takes:
+            memory = room(given.memory_limit, takes)
+            count = parts or parts_for(row_count(given.batch), memory=memory, workers=takes.workers)
+            in_parts = partial(_taken_in_parts, writer, given, number, takes)
+            if count > 1:
+                found = taken.enter_context(in_parts(count))
+            else:
+                try:
+                    found = taken.enter_context(_taken_whole(writer, given, number))
+                except duckdb.OutOfMemoryException:
+                    writer.forget()
+                    writer.notes.append("memory did not hold the batch as a whole: it was taken in parts")
+                    found = taken.enter_context(in_parts(max(2, takes.workers)))
+        yield found
 
 
 def _engine(workers: int, cluster: str | None) -> AbstractContextManager[Engine]:
@@ -192,40 +234,47 @@ def _engine(workers: int, cluster: str | None) -> AbstractContextManager[Engine]
     return engines.local(workers) if workers > 1 else nullcontext(engines.Here())
 
 
-def _memory_is_short(error: Exception) -> RunError:
-    return RunError(
-        f"memory does not hold what this process has to do of the run ({first_line(error)})",
-        where="run",
-        mend="give it more, by --memory-limit where that was named; the ledger is as it was",
-    )
+@contextmanager
+def _memory_suffices() -> Iterator[None]:
+    """Raises: RunError in place of what DuckDB says where it does not."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise RunError(
+            f"memory does not hold what this process has to do of the run ({first_line(error)})",
+            where="run",
+            mend="give it more, by --memory-limit where that was named (a preview is taken whole); "
+            "the ledger is as it was",
+        ) from None
 
 
 def _take_whole(
-    session: Session,
-    ledger: Store,
-    known: Mapping[str, pl.DataFrame],
-    batch: Mapping[str, RawTable],
-    number: int,
-    on: date,
-    *,
-    export_orders: pl.DataFrame = NO_EXPORT_ORDERS,
-    progress: Callable[[str], None] = lambda _: None,
+    session: Session, ledger: Store, given: _Given, number: int, *, export_orders: pl.DataFrame = NO_EXPORT_ORDERS
 ) -> str:
     """Does everything but the commit, in one session; leaves the record of each stored kind as `record_<kind>`.
 
     Returns the batch's digest.
     """
     attach(session, ledger)
-    staged = rows_to_stage(session, batch)
-    compute(session, ledger, known, staged, number, on, export_orders=export_orders, progress=progress)
+    staged = rows_to_stage(session, given.batch)
+    compute(
+        session,
+        ledger,
+        given.known,
+        staged,
+        number,
+        given.on,
+        export_orders=export_orders,
+        progress=given.progress,
+    )
     # Numbers come last: journals may share a code, and then payments stand between the documents (spec §4).
-    progress("number")
+    given.progress("number")
     order_entries(session)
     give_numbers(session)
     number_entries(session)
     record_numbered(session, number)
     with sums_held():
-        return record_sums(session, number, on)
+        return record_sums(session, number, given.on)
 
 
 def paid_by_export(*, legal_entity: str, created_on: date, on: date) -> Callable[[Writer, str], int | None]:
@@ -244,7 +293,7 @@ def write_export_order(writer: Writer, *, order: str, legal_entity: str, created
     is in the ledger already: older versions committed it by itself, and their export may have been interrupted then.
     """
     started = datetime.now(UTC)
-    with _session(writer.store, [], None, None) as session:
+    with Session(writer.store.place.readable_roots) as session:
         attach(session, writer.store)
         if session.value(
             """
@@ -266,7 +315,8 @@ def write_export_order(writer: Writer, *, order: str, legal_entity: str, created
         )
         batch = {"payment_orders": RawTable.from_arrow("payment_orders", rows)}
         orders = pl.DataFrame({"payment_order": [order]})
-        _take_whole(session, writer.store, stored_reference(session), batch, number, on, export_orders=orders)
+        given = _Given(stored_reference(session), batch, None, on)
+        _take_whole(session, writer.store, given, number, export_orders=orders)
         _write(session, writer)
         _write_run_times(writer, number, started)
         return number
@@ -278,8 +328,9 @@ def _many_files(ledger: Store) -> list[str]:
     return [f"the ledger has up to {most} files a table: `lettrage compact` merges them"] if most >= _MANY_FILES else []
 
 
-def _session(ledger: Store, directories: list[Path], threads: int | None, memory_limit: str | None) -> Session:
-    return Session([*ledger.place.readable_roots, *directories], threads=threads, memory_limit=memory_limit)
+def _session(ledger: Store, given: _Given) -> Session:
+    directories = [*ledger.place.readable_roots, *([given.directory] if given.directory else [])]
+    return Session(directories, threads=given.threads, memory_limit=given.memory_limit)
 
 
 def _demand_entities(session: Session, only_entities: frozenset[str] | None) -> None:

@@ -197,6 +197,20 @@ class Store:
         for name in self._broken(list(segments), self.place.holds):
             raise self._unreadable(name)
 
+    def verify_unseen(self, segments: list[Segment]) -> None:
+        """As `verify_segments`, of segments that no commit names yet.
+
+        Raises: StoreBusyError where another writer's commit has had them cleared away, else StoreError.
+        """
+        for name in self._broken(segments, self.place.holds):
+            if not self.place.has_lock and Store.at(self.place).version > self.version:
+                raise came_in_between(self.place, "they came first")
+            raise StoreError(
+                "a segment that this run wrote is missing or was changed",
+                where=self.place.shown(name),
+                mend="give the command again: the ledger is as it was",
+            )
+
     def _unreadable(self, name: str) -> StoreError:
         """What to say of a segment that is not what was written, or not there any more."""
         now = Store.at(self.place)
@@ -313,23 +327,18 @@ class Writer:
 
         Raises: StoreError where one is not there as it was written, or a column has not the type that it has elsewhere.
         """
-        for written in segments:
-            segment = Segment.of(written.name, written.size)
-            # What another machine has put into a bucket is brought by this.
-            if not self.store.place.holds(segment.name, segment.digest):
-                raise StoreError(
-                    "a segment that this run wrote is missing or was changed",
-                    where=self.store.place.shown(segment.name),
-                    mend="give the command again: the ledger is as it was",
-                )
-            self._add(segment.kind, written)
+        taken = list(segments)
+        # What another machine has put into a bucket is brought by this.
+        self.store.verify_unseen([Segment.of(written.name, written.size) for written in taken])
+        for written in taken:
+            self._add(_kind_of(written.name), written)
 
     def _add(self, kind: str, written: Written) -> None:
         self._take_fields(kind, written.schema)
         self._added[written.name] = (written.size, written.rows)
 
     def forget(self) -> None:
-        """Commits nothing of what was written; the next sweep takes it away."""
+        """Begins anew: what was written and no commit names is left to the next sweep."""
         self._added.clear()
         self._retired.clear()
         self._fields.clear()
@@ -388,8 +397,9 @@ class Writer:
         except (DeltaError, OSError) as error:  # a commit that failed is a DeltaError
             found = None if place.has_lock else self._found_commit()
             if found is None:
-                failed = _came_in_between if isinstance(error, CommitFailedError) else _log_cannot_be_written
-                raise failed(place, error) from None
+                if isinstance(error, CommitFailedError):
+                    raise came_in_between(place, place.told(error)) from None
+                raise _log_cannot_be_written(place, error) from None
             version = found
         try:
             place.durable([log.name_of(version)], content=True)
@@ -415,7 +425,7 @@ class Writer:
             )
             place.durable([log.name_of(version + 1)], content=True)
         except CommitFailedError as error:
-            raise _came_in_between(place, error) from None
+            raise came_in_between(place, place.told(error)) from None
         except (DeltaError, OSError) as error:
             raise _log_cannot_be_written(place, error) from None
         self._acknowledge(version + 1)
@@ -790,9 +800,10 @@ def _cannot_write(kind: str, error: BaseException, where: str) -> StoreError:
     return StoreError(f"a segment of {kind} cannot be written ({first_line(error)})", where=where, mend=_MEND_WRITE)
 
 
-def _came_in_between(place: Place, error: BaseException) -> StoreBusyError:
+def came_in_between(place: Place, said: str) -> StoreBusyError:
+    """What to say where another writer's commit came first. said: how that was found."""
     return StoreBusyError(
-        f"another writer changed the ledger meanwhile ({place.told(error)})",
+        f"another writer changed the ledger meanwhile ({said})",
         where=str(place),
         mend="give the command again",
     )

@@ -177,10 +177,10 @@ def by_part(session: Session, place: Place, query: str, count: int) -> list[list
     """
     folder = session.scratch / "by_part"
     pieces: list[list[Piece]] = [[] for _ in range(count)]
+    session.con.execute(
+        f"copy ({query}) to '{folder}' (format parquet, compression snappy, partition_by (part), overwrite true)"
+    )
     with handing_on(place):
-        session.con.execute(
-            f"copy ({query}) to '{folder}' (format parquet, compression snappy, partition_by (part), overwrite true)"
-        )
         for path in sorted(folder.glob("part=*/*.parquet")):
             begun = place.begin(FOLDER)
             shutil.move(path, begun)

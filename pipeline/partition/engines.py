@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import duckdb
 
 from pipeline.errors import LettrageError, RunError, UsageError, first_line
+from pipeline.watch import logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -124,8 +125,10 @@ class Cluster:
             for future in futures:
                 future.release()
         if failed is not None:
-            is_known = isinstance(failed, (LettrageError, OSError, duckdb.Error))
-            raise failed if is_known else _unheard_of(failed)
+            if isinstance(failed, (LettrageError, OSError, duckdb.Error)):
+                raise failed
+            logs.crashed(failed)
+            raise _unheard_of(failed) from failed
 
     def _first(self, done: Queue[Any]) -> Any:
         """The next task that is done. Raises: RunError where there is nobody who could do one."""

@@ -18,7 +18,7 @@ import polars as pl
 
 from pipeline.errors import StoreError, UsageError
 from pipeline.ledger.place import place_of
-from pipeline.ledger.store import Store, Written, write_segment
+from pipeline.ledger.store import Store, Written, came_in_between, write_segment
 from pipeline.partition.engines import worker_directory
 from pipeline.post.post import number_entries, order_entries
 from pipeline.record.record import NUMBERED, SHARES, UNNUMBERED, record_numbered, validate_segments
@@ -77,9 +77,8 @@ class Part:
 
     part: its number, of `count`. store: the address of the ledger. ledger_version: the one that the run is made on.
     rows: the pieces of each movement table's rows. findings: of stored_findings. reference: of each reference table.
-    gathered: of gathered_employees.
-    size: of its pieces, in bytes. software: the versions that cut it, which every worker must have. memory_limit,
-    threads: of its session.
+    gathered: of gathered_employees. size: of its pieces, in bytes. software: the versions that cut it, which every
+    worker must have. memory_limit, threads: of its session.
     """
 
     part: int
@@ -140,16 +139,18 @@ def macros(count: int, *, has_gathered: bool) -> list[str]:
 def post_part(part: Part) -> Posted:
     """Takes every step before the numbering with a part.
 
-    Raises: as `compute`, UsageError as `number_part`, StoreError also where this process sees another version of the
-    ledger than the run's writer.
+    Raises: as `compute`, UsageError as `number_part`, StoreError also where this process sees an older version of the
+    ledger than the run's writer, StoreBusyError where it sees a newer one.
     """
     place = place_of(part.store)
     with _session(place, part) as session:
         ledger = Store.at(place, create=True)
-        if ledger.version != part.ledger_version:
+        if ledger.version > part.ledger_version:
+            raise came_in_between(place, f"version {part.ledger_version} was read, now there is {ledger.version}")
+        if ledger.version < part.ledger_version:
             raise StoreError(
-                f"a worker of the cluster sees version {ledger.version} of this ledger, and the run is made on "
-                f"{part.ledger_version}",
+                f"version {ledger.version} of this ledger is seen where a part of the run is taken, and the run is "
+                f"made on {part.ledger_version}",
                 where=str(place),
                 mend="every worker must see the store as it is, at once; then give the command again",
             )

@@ -82,12 +82,12 @@ def test_cpu_time_goes_to_the_stage_that_was_named_last() -> None:
     clock.enter("post")
     with clock.file("lines"):
         sum(range(1_000_000))
-    with clock.file("imputations"):
+    with clock.file("imputation_lines"):
         sum(range(1_000_000))
     clock.enter("pay")
     found = clock.figures()
     assert list(found["stages"]) == ["start", "post", "pay", "impute"]
-    assert found["stages"]["impute"] == found["files"]["post/imputations"] > 0
+    assert found["stages"]["impute"] == found["files"]["post/imputation_lines"] > 0
     assert found["stages"]["post"] >= found["files"]["post/lines"] > 0
 
 

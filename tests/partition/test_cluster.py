@@ -22,13 +22,16 @@ from pipeline import run as pipeline_run
 from pipeline.cli import main
 from pipeline.errors import RunError, UsageError
 from pipeline.ledger.check import check
+from pipeline.ledger.place import place_of
 from pipeline.ledger.store import Store
 from pipeline.partition import engines
+from pipeline.partition.part import Part, _session, software
 from pipeline.run import RunResult
 from tests.servers.dask_cluster import dask_cluster
 
 ON = date(2026, 6, 1)
 KILLS = 50
+A_PART = Part(0, 2, "", -1, 1, ON, {}, [], {}, [], 0, software())
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -56,7 +59,7 @@ def left_over(store: Path) -> list[Path]:
 
 
 def workers(of: Sequence[psutil.Process] = ()) -> list[psutil.Process]:
-    """The processes that this one, or others, have started for tasks."""
+    """The processes that this one has started for tasks. of: those that have, if others."""
     found = []
     for one in [child for process in of or [psutil.Process()] for child in process.children(recursive=True)]:
         try:
@@ -68,16 +71,14 @@ def workers(of: Sequence[psutil.Process] = ()) -> list[psutil.Process]:
 
 
 @contextmanager
-def killing(
-    chance: random.Random, least: float, most: float, times: int = KILLS, of: Sequence[psutil.Process] = ()
-) -> Iterator[list[int]]:
+def killing(chance: random.Random, least: float, most: float, times: int = KILLS) -> Iterator[list[int]]:
     """Kills one of the workers at random moments, so many times; gives the ids of those that were."""
     ended = threading.Event()
     killed: list[int] = []
 
     def kill() -> None:
         while len(killed) < times and not ended.wait(chance.uniform(least, most)):
-            alive = workers(of)
+            alive = workers()
             if alive:
                 victim = chance.choice(alive)
                 try:
@@ -166,15 +167,20 @@ def test_what_a_worker_fails_of_is_said_without_a_traceback() -> None:
         list(cluster.each(fail, [None]))
 
 
-def where_to_write(_: object) -> str:
-    return str(engines.worker_directory())
+def spill(told: Path) -> None:
+    """As a part that is killed while it holds its session open."""
+    session = _session(place_of(told.parent / "store"), A_PART)
+    told.write_text(str(session.scratch))
+    assert session.scratch.is_dir()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_what_a_part_spills_goes_with_its_worker() -> None:
-    with engines.local(1) as cluster:
-        (folder,) = cluster.each(where_to_write, [None])
-        assert Path(folder).is_dir()
-    assert not Path(folder).exists()
+def test_what_a_part_spills_goes_with_its_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "_DEATHS", 1)
+    told = tmp_path / "told"
+    with engines.local(1) as cluster, pytest.raises(RunError, match="workers of the cluster died 2 times"):
+        list(cluster.each(spill, [told]))
+    assert not Path(told.read_text()).exists()
     assert engines.worker_directory() is None
 
 
@@ -192,11 +198,18 @@ def test_processes_that_nobody_needs_are_not_started(
 
 def test_no_death_of_a_worker_of_a_cluster_changes_a_byte(sample: Path, whole: RunResult, tmp_path: Path) -> None:
     store = tmp_path / "store"
+    killed = []
     with dask_cluster(tmp_path, 2) as cluster:
         nannies = [psutil.Process(worker.pid) for worker in cluster.workers]
-        with killing(random.Random(9), 1.0, 4.0, times=4, of=nannies) as killed:
-            made = take(sample, store, cluster=cluster.address, parts=6)
-    assert killed
+
+        def step(said: str) -> None:
+            if said in ("post, part 1 of 6", "post, part 4 of 6", "write, part 1 of 6"):
+                victim = workers(nannies)[0]
+                victim.send_signal(signal.SIGKILL)
+                killed.append(said)
+
+        made = take(sample, store, cluster=cluster.address, parts=6, progress=step)
+    assert len(killed) == 3
     assert made.chain_digest == whole.chain_digest
     assert not left_over(store)
     assert check(Store.open(store)) == []

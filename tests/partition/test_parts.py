@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,12 @@ import pytest
 
 from pipeline import run as pipeline_run
 from pipeline import screen
-from pipeline.errors import RunError, UsageError
+from pipeline.errors import RunError, StoreBusyError, StoreError, UsageError
 from pipeline.ledger.disk import Disk
-from pipeline.ledger.store import Store
+from pipeline.ledger.store import Store, Written
 from pipeline.partition import engines, taken
 from pipeline.partition.cut import memory_bytes, parts_for
-from pipeline.partition.part import Part, Posted, macros, post_part
+from pipeline.partition.part import Part, Posted, ToNumber, macros, number_part, post_part
 from pipeline.sql import Session
 from tests.properties.companies import Company, company, write
 from tests.support import Company as Ledger
@@ -140,7 +142,7 @@ def test_returns_that_are_alike_are_told_apart_in_parts_too(
 class Restless:
     """Takes every task twice, as an engine does whose worker was thought dead and was not."""
 
-    workers, memory, threads = 1, None, 1
+    workers, memory, threads = 1, None, 2
 
     def each(self, take: Any, tasks: Any) -> Any:
         """Gives what came of the second time."""
@@ -239,17 +241,56 @@ def test_what_only_some_may_post_is_never_cut(tmp_path: Path, monkeypatch: pytes
         pipeline_run.run(reference, batch, tmp_path / "store", on=ON, only_entities=frozenset(["FR01"]))
 
 
+@pytest.mark.parametrize(
+    ("seen", "error", "said"),
+    [
+        (-1, StoreError, "version -1 of this ledger is seen where a part .* made on 0"),
+        (1, StoreBusyError, "version -2 was read, now there is -1"),
+    ],
+)
 def test_a_worker_that_sees_another_version_of_the_ledger_posts_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seen: int, error: type[Exception], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reference, batch = small(tmp_path)
 
     def post(part: Part) -> Posted:
-        return post_part(dataclasses.replace(part, ledger_version=part.ledger_version + 1))
+        return post_part(dataclasses.replace(part, ledger_version=part.ledger_version - seen))
 
     monkeypatch.setattr(taken, "post_part", post)
-    with pytest.raises(RunError, match=r"sees version -1 of this ledger, and the run is made on 0"):
+    with pytest.raises(error, match=said):
         pipeline_run.run(reference, batch, tmp_path / "store", on=ON, parts=2)
+
+
+def test_a_segment_that_is_changed_before_it_is_committed_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference, batch = small(tmp_path)
+
+    def number(posted: ToNumber) -> list[tuple[str, Written]]:
+        segments = number_part(posted)
+        for _, segment in segments:
+            (Path(posted.part.store) / segment.name).write_bytes(b"PAR1")
+        return segments
+
+    monkeypatch.setattr(taken, "number_part", number)
+    with pytest.raises(StoreError, match="a segment that this run wrote is missing or was changed"):
+        pipeline_run.run(reference, batch, tmp_path / "store", on=ON, parts=2)
+    assert Store.open(tmp_path / "store", create=True).run == 0
+
+
+def test_what_takes_parts_has_no_say_once_they_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference, batch = small(tmp_path)
+
+    @contextmanager
+    def stuck(*_: object) -> Iterator[engines.Here]:
+        yield engines.Here()
+        message = "a worker does not end"
+        raise OSError(message)
+
+    monkeypatch.setattr(pipeline_run, "_engine", stuck)
+    with pytest.raises(OSError, match="does not end"):
+        pipeline_run.run(reference, batch, tmp_path / "store", on=ON, parts=2)
+    assert Store.open(tmp_path / "store", create=True).run == 0
 
 
 def test_a_part_has_the_threads_of_its_engine_or_those_that_were_asked_for(
@@ -257,17 +298,14 @@ def test_a_part_has_the_threads_of_its_engine_or_those_that_were_asked_for(
 ) -> None:
     reference, batch = small(tmp_path)
     monkeypatch.setattr("pipeline.partition.engines.Here", Restless)
-    threads: list[int | None] = []
 
     def post(part: Part) -> Posted:
-        threads.append(part.threads)
-        raise duckdb.OutOfMemoryException
+        raise RunError(f"threads: {part.threads}")
 
     monkeypatch.setattr(taken, "post_part", post)
-    for number, asked in enumerate((None, 3)):
-        with pytest.raises(RunError, match="memory does not hold a part"):
-            pipeline_run.run(reference, batch, tmp_path / str(number), on=ON, parts=2, threads=asked)
-    assert set(threads) == {engines.Cluster.threads, 3}
+    for asked, given in ((None, 2), (3, 3)):
+        with pytest.raises(RunError, match=f"threads: {given}"):
+            pipeline_run.run(reference, batch, tmp_path / str(given), on=ON, parts=2, threads=asked)
 
 
 def left_over(store: Path) -> list[Path]:
@@ -316,18 +354,22 @@ def test_a_terminal_shows_how_far_a_run_in_parts_is(
     assert [screen._reached(step) for step in steps] == [0, None, 3.5, 6, 6, 7, 7]
 
 
-def test_parts_that_memory_does_not_hold_are_made_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("step", ["post_part", pytest.param("number_part", marks=pytest.mark.slow)])
+def test_parts_that_memory_does_not_hold_are_made_smaller(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reference, batch = small(tmp_path)
     whole = pipeline_run.run(reference, batch, tmp_path / "whole", on=ON, parts=1)
-    counts = []
+    take, counts = getattr(taken, step), []
 
-    def post(part: Part) -> Posted:
+    def fail_if_large(task: Part | ToNumber) -> Any:
+        part = task.part if isinstance(task, ToNumber) else task
         counts.append(part.count)
         if part.count < 6:
             raise duckdb.OutOfMemoryException
-        return post_part(part)
+        return take(task)
 
-    monkeypatch.setattr(taken, "post_part", post)
+    monkeypatch.setattr(taken, step, fail_if_large)
     steps: list[str] = []
     made = pipeline_run.run(reference, batch, tmp_path / "store", on=ON, parts=3, progress=steps.append)
     assert made.chain_digest == whole.chain_digest

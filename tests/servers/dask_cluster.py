@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -38,9 +39,10 @@ def dask_cluster(folder: Path, workers: int, memory: str = "2GB") -> Iterator[Da
     def begin(module: str, *options: str) -> subprocess.Popen[bytes]:
         with (folder / f"{module}-{len(begun)}.log").open("wb") as log:
             command = [sys.executable, "-m", f"distributed.cli.{module}", "--scheduler-file", str(found), *options]
-            begun.append(
-                subprocess.Popen([*command, "--dashboard-address", "127.0.0.1:0"], stdout=log, stderr=log, cwd=folder)
-            )
+            command += ["--dashboard-address", "127.0.0.1:0"]
+            # As docs/scale.md has it.
+            environment = {**os.environ, "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "20"}
+            begun.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=environment))
         return begun[-1]
 
     try:
