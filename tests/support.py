@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.cli import main
 
 Tables = dict[str, list[dict[str, str]]]
+
+
+def sampled(cases: Iterable[Any], every: int = 3) -> list[Any]:
+    """Cases of one test that are alike: one in so many is tried by the fast suite, the others by the slow one."""
+    return [
+        case if number % every == 0 else pytest.param(case, marks=pytest.mark.slow) for number, case in enumerate(cases)
+    ]
 
 
 def rows(text: str) -> list[dict[str, str]]:

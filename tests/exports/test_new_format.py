@@ -27,7 +27,7 @@ from pipeline.exports.lint import lint
 from pipeline.exports.new_format import draft, from_sample
 from tests.exports.exporting import written
 from tests.exports.test_examples import EXAMPLES, PERIOD, scenario_stores  # noqa: F401 - the ledgers of the examples
-from tests.support import Company
+from tests.support import Company, sampled
 
 #: of each example: the separator (fixed records have none), the encoding, how a date is written, what says the side
 GUESSED = {
@@ -131,7 +131,7 @@ def test_a_sample_is_guessed(name: str, tmp_path: Path) -> None:
     assert any("account" in field.get("from", field.get("expression", "")) for field in fields)
 
 
-@pytest.mark.parametrize("name", GUESSED)
+@pytest.mark.parametrize("name", sampled(GUESSED))
 def test_a_guessed_format_writes_its_sample(name: str, scenario_stores: dict[str, Path], tmp_path: Path) -> None:  # noqa: F811
     case = EXAMPLES / "french" / name
     made = from_sample(tmp_path / "guess.toml", sample_of(case))

@@ -19,7 +19,7 @@ import pytest
 
 from pipeline.exports.format import load_format, shipped
 from tests.exports.exporting import exported, profile
-from tests.support import Company, allocation, expense, order, reference, report, tax
+from tests.support import Company, allocation, expense, order, reference, report, sampled, tax
 
 PROFILES = Path(__file__).parents[1] / "golden" / "profiles"
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
@@ -146,7 +146,7 @@ def test_the_formats_of_lines_are_all_tested() -> None:
 # ------------------------------------------------------------------------------------------------- they agree
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", sampled(FORMATS))
 def test_a_format_agrees_on_nasty_lines(exports_of_nasty: Callable[[str], Exported], name: str) -> None:
     code, said = exports_of_nasty(name).verified()
     assert code == 0, said
