@@ -100,8 +100,8 @@ def cut(
 ) -> list[Part]:
     """Writes the rows of each part to the ledger's place; gives the parts, the largest first.
 
-    session: with the ledger attached. batch: movement tables. known: reference tables. count: of
-    parts. run, on: of the run. Raises: StoreError where the place cannot be written.
+    session: with the ledger attached. batch: movement tables. known: reference tables. count: of parts. run, on: of the
+    run. Raises: StoreError where the place cannot be written.
     """
     place = ledger.place
     for table, query in rows_to_stage(session, batch).items():
